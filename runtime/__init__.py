@@ -1,0 +1,1 @@
+"""How any stage runs: settings, Kafka clients, metrics, health, secrets, live configuration. Imports only schemas."""
