@@ -1,0 +1,1 @@
+"""The whole hub on one machine: embedded Kafka, schema registry, supervisor and the `hub` command."""
