@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from runtime.views import LiveView
-from schemas import topics
+from schemas import auth, topics
 
 if TYPE_CHECKING:
     from runtime.kafka import Kafka
     from runtime.secrets import SecretBox
+    from schemas.auth import Auth
     from schemas.codec import Codec
-    from schemas.records import EndpointConfig, SecretValue, SourceConfig
+    from schemas.records import EndpointConfig, EndpointStanding, SecretValue, SourceConfig
 
 
 class Secret(msgspec.Struct, frozen=True):
@@ -39,15 +40,20 @@ class Source(msgspec.Struct, frozen=True):
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """An endpoint with its secrets and header values opened."""
+    """An endpoint with its secrets, header values and credentials opened."""
 
     config: EndpointConfig
     secrets: tuple[Secret, ...]
     headers: dict[str, str]
+    auth: Auth | None = None
+
+    def __repr__(self) -> str:
+        return f"Endpoint({self.config.id!r})"
 
 
 Sources = LiveView["SourceConfig", Source]
 Endpoints = LiveView["EndpointConfig", Endpoint]
+Standings = LiveView["EndpointStanding", "EndpointStanding"]
 
 
 def sources(kafka: Kafka, codec: Codec, box: SecretBox) -> Sources:
@@ -60,9 +66,19 @@ def endpoints(kafka: Kafka, codec: Codec, box: SecretBox) -> Endpoints:
 
     def load(config: EndpointConfig) -> Endpoint:
         headers = {k: box.decrypt(v) for k, v in config.headers.items()}
-        return Endpoint(config, _open(box, config.secrets), headers)
+        credentials = auth.parse(box.decrypt(config.auth)) if config.auth else None
+        return Endpoint(config, _open(box, config.secrets), headers, credentials)
 
     return LiveView(kafka, codec, topics.ENDPOINTS, load)
+
+
+def standings(kafka: Kafka, codec: Codec) -> Standings:
+    """Live view of how each endpoint is doing, by id."""
+
+    def load(standing: EndpointStanding) -> EndpointStanding:
+        return standing
+
+    return LiveView(kafka, codec, topics.STANDINGS, load)
 
 
 def _open(box: SecretBox, secrets: list[SecretValue]) -> tuple[Secret, ...]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 from decimal import Decimal  # noqa: TC003 - msgspec resolves the annotations
 from typing import Final
 
-import msgspec
+from schemas.config_records import EndpointConfig as EndpointConfig
+from schemas.config_records import EndpointStanding as EndpointStanding
+from schemas.config_records import ReplayJob as ReplayJob
+from schemas.config_records import SecretValue as SecretValue
+from schemas.config_records import SourceConfig as SourceConfig
+from schemas.record import Record as Record
 
 NAMESPACE: Final = "hookstream"
-
-
-class Record(msgspec.Struct, frozen=True, gc=False):
-    """Base of all records; `Record.__name__` is the Avro name."""
 
 
 class WebhookReceived(Record, frozen=True, gc=False, kw_only=True):
@@ -297,6 +298,7 @@ class Delivery(Record, frozen=True, gc=False, kw_only=True):
     last_status: int | None = None
     last_error: str | None = None
     cause: str | None = None
+    command: str | None = None
 
 
 class Attempt(Record, frozen=True, gc=False, kw_only=True):
@@ -332,65 +334,7 @@ class Attempt(Record, frozen=True, gc=False, kw_only=True):
     delivery_partition: int
     delivery_offset: int
     replay_id: str | None = None
-
-
-class SecretValue(Record, frozen=True, gc=False, kw_only=True):
-    """A secret, encrypted."""
-
-    id: str
-    ciphertext: str
-    created_at: int
-    expires_at: int | None = None
-
-
-class SourceConfig(Record, frozen=True, gc=False, kw_only=True):
-    """A place webhooks come from."""
-
-    id: str
-    tenant: str
-    provider: str
-    description: str
-    secrets: list[SecretValue]
-    external_url: str | None = None
-    ip_allowlist: list[str]
-    options: dict[str, str]
-    enabled: bool
-    created_at: int
-    updated_at: int
-
-
-class EndpointConfig(Record, frozen=True, gc=False, kw_only=True):
-    """A place webhooks are sent to."""
-
-    id: str
-    tenant: str
-    url: str
-    description: str
-    event_types: list[str]
-    channels: list[str]
-    headers: dict[str, str]
-    secrets: list[SecretValue]
-    timeout_s: float
-    max_in_flight: int
-    retry_schedule: list[float]
-    state: str
-    state_reason: str | None = None
-    created_at: int
-    updated_at: int
-
-
-class ReplayJob(Record, frozen=True, gc=False, kw_only=True):
-    """A replay: what it covers and how far it has come."""
-
-    id: str
-    tenant: str
-    spec: str
-    ranges: list[str]
-    state: str
-    scanned: int
-    queued: int
-    created_at: int
-    updated_at: int
+    batch_id: str | None = None
 
 
 CanonicalEvent = OrderEvent | InventoryEvent | ShipmentEvent | PaymentEvent

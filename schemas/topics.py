@@ -59,6 +59,8 @@ DELIVERIES: Final = Topic(name="deliveries", key="endpoint id", record=r.Deliver
 REPLAY: Final = Topic(name="deliveries.replay", key="endpoint id", record=r.Delivery)
 DEAD: Final = Topic(name="deliveries.dead", key="endpoint id", record=r.Delivery, retention_ms=30 * DAY_MS)
 ATTEMPTS: Final = Topic(name="deliveries.attempts", key="delivery id", record=r.Attempt)
+HELD: Final = Topic(name="deliveries.held", key="endpoint id/object key/offset in deliveries", record=r.Delivery, compacted=True)
+"""What waits for its endpoint or for its place in an order: what is here and not deleted is waiting."""
 
 
 def _tier(label: str, delay_s: float) -> Tier:
@@ -78,6 +80,7 @@ TIERS: Final = (
 
 SOURCES: Final = Topic(name="config.sources", key="source id", record=r.SourceConfig, partitions=1, compacted=True)
 ENDPOINTS: Final = Topic(name="config.endpoints", key="endpoint id", record=r.EndpointConfig, partitions=1, compacted=True)
+STANDINGS: Final = Topic(name="endpoints.standing", key="endpoint id", record=r.EndpointStanding, partitions=1, compacted=True)
 JOBS: Final = Topic(name="jobs.replay", key="replay id", record=r.ReplayJob, partitions=1, compacted=True)
 
 COMMERCE: Final = {
@@ -91,5 +94,6 @@ COMMERCE: Final = {
 
 ALL: Final[tuple[Topic[r.Record], ...]] = (
     RECEIVED, REJECTED, ORDERS, INVENTORY, SHIPMENTS, PAYMENTS, CUSTOM, UNROUTED, QUARANTINED,
-    ORDER_FACTS, ORDER_STATES, DELIVERIES, REPLAY, DEAD, ATTEMPTS, *(t.topic for t in TIERS), SOURCES, ENDPOINTS, JOBS,
+    ORDER_FACTS, ORDER_STATES, DELIVERIES, REPLAY, DEAD, ATTEMPTS, HELD, *(t.topic for t in TIERS), SOURCES, ENDPOINTS,
+    STANDINGS, JOBS,
 )  # fmt: skip
