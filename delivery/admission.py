@@ -94,10 +94,8 @@ class Admission:
             self._enqueue(receiver, item)
 
     def _has_to_wait(self, receiver: Receiver, now: float) -> bool:
-        """Whether there is no place for it in the queue: nobody is served, others came first, or it is full."""
-        return (
-            receiver.shut(now) or len(receiver.queue) >= self._queue_max or (len(receiver.rest.places) > 0 and receiver.room <= 0)
-        )
+        """Whether there is no place for it in the queue: the endpoint is not served, or others came first."""
+        return receiver.shut(now) or (len(receiver.rest.places) > 0 and receiver.room <= 0)
 
     def hold(self, receiver: Receiver, item: Due) -> None:
         """Let a delivery of an unordered endpoint wait in `deliveries.held`."""
