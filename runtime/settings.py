@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from runtime.durations import parse as parse_duration
 from runtime.durations import parse_schedule
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: str = "INFO"  # least level that is logged: DEBUG, INFO, WARNING, ERROR or CRITICAL
     body_cap: int = 1024 * 1024  # bytes of an incoming body
     window: int = 4000  # deliveries a delivery worker holds in memory, live lane
+    disable_after_s: float = 5 * 86400.0  # an endpoint that does nothing but fail for so long is disabled
     max_requests: int = 1000  # HTTP requests of a delivery worker under way at once, all endpoints together
 
     def __repr__(self) -> str:
@@ -176,6 +178,7 @@ VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     "HUB_LOG_LEVEL": ("log_level", _log_level),
     "HUB_BODY_CAP": ("body_cap", _at_least_one),
     "HUB_DELIVERY_WINDOW": ("window", _at_least_one),
+    "HUB_DISABLE_AFTER": ("disable_after_s", parse_duration),
     "HUB_DELIVERY_MAX_REQUESTS": ("max_requests", _at_least_one),
 }
 

@@ -138,7 +138,7 @@ def test_paused_holds_back_without_spending_attempts_and_resumes(start):
         config = lab.endpoint("ep", receiver.url + "/hook", state="paused", updated_at=int(time.time() * 1000))
         go()
         send(lab, delivery(1, "ep"))
-        waiting = lab.read(topics.TIERS[0].topic, 1)
+        waiting = lab.read(topics.HELD, 1)
         assert (waiting[0].attempt, waiting[0].step) == (1, 0)
         assert receiver.arrivals == []
         lab.endpoint("ep", config.url, state="active")
@@ -156,7 +156,7 @@ def test_one_endpoint_hangs_and_the_others_get_everything_at_once(start):
         for name in "abc":
             receiver.wait(500, f"/{name}", timeout=15)
         assert len(receiver.at("/hang")) == 8
-        spilled = lab.read(topics.TIERS[0].topic)
+        spilled = lab.read(topics.HELD)
         assert spilled
         assert {(d.endpoint_id, d.attempt) for d in spilled} == {("hang", 1)}
 
