@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
@@ -89,6 +90,24 @@ def machine_cpu_seconds() -> float:
     """All CPU time the machine has spent, but idle and waiting for the disk."""
     ticks = [int(x) for x in (_PROC / "stat").read_text().split("\n", 1)[0].split()[1:9]]
     return (sum(ticks) - ticks[3] - ticks[4]) / _HZ
+
+
+class Others:
+    """Cores that neither this process nor its descendants kept busy, on average; a context manager, then read `cores`."""
+
+    def __init__(self) -> None:
+        self.cores = 0.0
+        self._began = self._before = 0.0
+
+    def __enter__(self) -> Self:
+        self._began, self._before = time.monotonic(), self._spent()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.cores = (self._spent() - self._before) / (time.monotonic() - self._began)
+
+    def _spent(self) -> float:
+        return machine_cpu_seconds() - cpu_seconds(tree([os.getpid()]))
 
 
 class PeakMemory:

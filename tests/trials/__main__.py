@@ -17,14 +17,15 @@ import uvloop
 from rich.console import Console
 
 from tests.bench import hub as hubs
-from tests.trials import crowd, order, rate, report, slow4
+from tests.bench.processes import Others
+from tests.trials import backlog, crowd, order, rate, report, slow4
 from tests.trials.finding import Check, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import ModuleType
 
-TRIALS: Final = {trial.NAME: trial for trial in (slow4, crowd, order, rate)}
+TRIALS: Final = {trial.NAME: trial for trial in (slow4, crowd, order, backlog, rate)}
 
 _TEACH = """\
 trials:
@@ -72,7 +73,9 @@ def _run(trial: Any, given: dict[str, Any], options: argparse.Namespace) -> Find
     _say(f"{trial.NAME}: {trial.ABOUT}")
     began = time.monotonic()
     try:
-        finding = _on_a_hub(trial, size, home, dict(options.env))
+        with Others() as others:
+            finding = _on_a_hub(trial, size, home, dict(options.env))
+        finding = dataclasses.replace(finding, figures=finding.figures | {"others_cores": others.cores})
     except Exception:  # noqa: BLE001 - one trial that breaks does not take the others' results with it
         traceback.print_exc()
         finding = Finding(trial=trial.NAME, checks=[Check("it ran to its end", "yes", "no, see the error above", met=False)])
@@ -116,7 +119,7 @@ def _sizes() -> str:
     shown = []
     for name, trial in TRIALS.items():
         full, quick = (dataclasses.asdict(size) for size in (trial.Size(), trial.QUICK))
-        words = (f"--{k.replace('_', '-')} {full[k]:g}" + (f" ({quick[k]:g})" if quick[k] != full[k] else "") for k in full)
+        words = (f"--{k.replace('_', '-')} {full[k]:,}" + (f" ({quick[k]:,})" if quick[k] != full[k] else "") for k in full)
         shown.append(f"  {name:9}{', '.join(words)}")
     return "\n".join([*shown, "  In brackets: with --quick."])
 

@@ -139,7 +139,7 @@ async def run(hub: Hub, size: Size, say: Callable[[str], None]) -> Finding:
 
 async def _compare(hub: Hub, crowd: Crowd, publisher: Publisher, say: Callable[[str], None]) -> dict[str, Any]:
     size, figures = crowd.size, {}
-    await publisher.at_rate(size.rate, _WARM_UP_S)
+    await publisher.at_rate(size.rate, max(_WARM_UP_S, size.endpoints / size.rate))  # each endpoint gets one at least
     await _arrive(crowd, publisher)
     for part in ("all_healthy", "some_bad"):
         if part == "some_bad":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -51,7 +50,6 @@ async def run(hub: Hub, size: Size, say: Callable[[str], None]) -> Finding:
     figures: dict[str, Any] = {r["test"]: {k: r[k] for k in keys} for r in results}
     for what in ("rss", "pss"):
         figures[f"delivery_peak_{what}_mb"] = [r[f"peak_{what}_mb_by_process"].get("delivery") for r in results]
-    figures["others_cores"] = statistics.fmean(r["cpu_cores_others"] for r in results)
     figures["slow_started"] = results[1].get("slow_started")
     return Finding(trial=NAME, checks=judge(results), figures=figures)
 
