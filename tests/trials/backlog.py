@@ -154,7 +154,7 @@ class Backlog:
 
     async def _taken_in(self) -> bool:
         """Whether what waits no longer holds back what is behind it in `deliveries`."""
-        deadline, few = self._loop.time() + self._size.patience, max(100, self._size.n // 1000)
+        deadline, few = self._loop.time() + self._size.patience, max(3 * self._size.rate, self._size.n / 1000)
         while self._loop.time() < deadline:
             lag = await asyncio.to_thread(self._wire.lag, "delivery", topics.DELIVERIES)
             if lag <= few:

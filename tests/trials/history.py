@@ -95,8 +95,11 @@ def examine(history: History) -> Order:
     )
 
 
-def judge(order: Order, *, control: Order, wanted: int, kills: int, kills_done: int, hands: int) -> list[Check]:
-    """`control` is the same harness on an endpoint without order; `hands` how often the endpoint changed workers."""
+def judge(
+    order: Order, *, control: Order, wanted: int, kills: int, survived: int, serving: int, joins: int, changes: int
+) -> list[Check]:
+    """`control` is the same harness on an endpoint without order; `serving` kills hit the worker that had the endpoint,
+    which went to another worker `changes` times."""
     return [
         exactly("events accepted", wanted, order.events),
         exactly("events out of order", 0, len(order.disorder)),
@@ -104,7 +107,8 @@ def judge(order: Order, *, control: Order, wanted: int, kills: int, kills_done: 
         exactly("events under two webhook-ids", 0, len(order.two_ids)),
         exactly("webhook-ids of two events", 0, len(order.shared_ids)),
         at_least("requests refused or timed out: it was a test", 1, order.refused),
-        exactly("kills of the worker, each survived", kills, kills_done),
-        at_least("times the endpoint changed workers", 1 if hands >= 0 else 0, max(hands, 0)),
+        exactly("kills of the worker, each survived", kills, survived),
+        at_least("of them, while it had the endpoint", kills // 2, serving),
+        at_least("times the endpoint went to another worker", joins, changes),
         at_least("negative control: events out of order without `ordering: key`", 1, len(control.disorder)),
     ]

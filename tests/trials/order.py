@@ -10,9 +10,10 @@ import asyncio
 import json
 import random
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from hub import recipes
 from schemas import topics
 from tests.bench.client import Head, Pool
 from tests.bench.receiver import FAILED, OK
@@ -25,9 +26,10 @@ from tests.trials.wire import Wire, name_for, partition_of
 from tests.trials.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tests.bench.hub import Hub
+    from tests.chaos.verdict import FaultDone
 
 NAME: Final = "order"
 ABOUT: Final = "order per object while the receiver fails at random, workers are killed, and another one joins and leaves"
@@ -38,6 +40,8 @@ HANG_: Final = 0.01
 SCHEDULE: Final = [0.1, *[0.2] * 30, *[1.0] * 60]  # so long that nothing is given up
 _IDENTITY: Final = re.compile(rb'"object":\s*"(k\d+)",\s*"n":\s*(\d+)')
 _TENANTS: Final = ("ordered", "control")
+_STAYS_S: Final = 12.0
+_HANDED_OVER_S: Final = 32.0  # a static member's partitions are its own until its session ends, though it has left
 _JOINED_WITHIN_S: Final = 45.0
 _DRAINED_WITHIN_S: Final = 240.0
 
@@ -48,14 +52,14 @@ class Size:
 
     keys: int = 200
     events: int = 20_000
-    rate: float = 150.0
+    rate: float = 100.0
     kills: int = 10
     joins: int = 2
     control: int = 2000
     seed: int = 1
 
 
-QUICK: Final = Size(keys=50, events=3000, kills=3, joins=1, control=500)
+QUICK: Final = Size(keys=50, events=6500, kills=3, joins=1, control=500)
 
 
 class Receiver:
@@ -123,15 +127,44 @@ class Publisher:
 
 @dataclass
 class Hands:
-    """Which worker has had the endpoint: `changes` counts how often it went to another."""
+    """Which worker has had the endpoint from when on."""
 
-    owner: str | None = None
-    changes: int = 0
+    seen: list[tuple[float, str]] = field(default_factory=list)
 
-    def see(self, owner: str | None) -> None:
-        if owner is not None and owner != self.owner:
-            self.changes += self.owner is not None
-            self.owner = owner
+    def see(self, at: float, owner: str | None) -> None:
+        if owner is not None and (not self.seen or owner != self.seen[-1][1]):
+            self.seen.append((at, owner))
+
+    def at(self, moment: float) -> str | None:
+        """Who had it then."""
+        return next((owner for at, owner in reversed(self.seen) if at <= moment), None)
+
+
+@dataclass(frozen=True)
+class Troubles:
+    """When what happens, in seconds of the run: stays of the second worker, kills of the first."""
+
+    stays: list[tuple[float, float]]
+    kills: list[float]
+
+
+def troubles(rng: random.Random, *, kills: int, joins: int, seconds: float) -> Troubles:
+    """Stays spread evenly; kills at random moments when the hub's own worker has the endpoint to itself."""
+    stays = [(i * seconds / joins, i * seconds / joins + _STAYS_S) for i in range(joins)]
+    free, at = [], 0.0
+    for joined, left in [*stays, (seconds, seconds)]:
+        free.append((at, max(at, joined)))
+        at = left + _HANDED_OVER_S
+    total = sum(end - start for start, end in free)
+    moments = []
+    for i in range(kills):
+        place = (i + 0.2 + 0.8 * rng.random()) * total / kills
+        for start, end in free:
+            if place <= end - start:
+                moments.append(start + place)
+                break
+            place -= end - start
+    return Troubles(stays, moments)
 
 
 async def run(hub: Hub, size: Size, say: Callable[[str], None]) -> Finding:
@@ -153,50 +186,49 @@ async def run(hub: Hub, size: Size, say: Callable[[str], None]) -> Finding:
         calm = replace(size, events=size.control, kills=0, joins=0)
         await _part(hub, receiver, "control", calm, None, control, say)
         say(f"{size.events:,} events of {size.keys} objects, `ordering: key`, {size.kills} kills, {size.joins} joins")
-        kills, hands = await _part(hub, receiver, "ordered", size, worker, ordered, say)
+        hits, hands = await _part(hub, receiver, "ordered", size, worker, ordered, say)
     found, other = (examine(receiver.histories[f"/{name}"]) for name in _TENANTS)
-    changes = hands if size.joins else -1
-    checks = judge(found, control=other, wanted=size.events, kills=size.kills, kills_done=kills, hands=changes)
-    figures = found.figures() | {"changed_workers": hands, "control": other.figures()}
+    serving = sum(hands.at(hit.at) == recipes.SLOT for hit in hits)
+    survived = sum(hit.back_s is not None for hit in hits)
+    changes = len(hands.seen) - 1
+    checks = judge(
+        found, control=other, wanted=size.events, kills=size.kills, survived=survived, serving=serving, joins=size.joins, changes=changes
+    )  # fmt: skip
+    figures = found.figures() | {"changed_workers": changes, "kills_of_the_serving_worker": serving, "control": other.figures()}
     return Finding(trial=NAME, checks=checks, figures=figures)
 
 
 async def _part(
     hub: Hub, receiver: Receiver, name: str, size: Size, worker: Worker | None, endpoint: str, say: Callable[[str], None]
-) -> tuple[int, int]:
-    """Publish one endpoint's events while everything goes wrong; kills survived, and changes of worker."""
+) -> tuple[list[FaultDone], Hands]:
+    """Publish one endpoint's events while everything goes wrong; the kills, and who had the endpoint when."""
     history, seconds = receiver.histories[f"/{name}"], size.events / size.rate
     publisher, injector, hands = Publisher(hub, history, name), Injector(hub, stop_s=0, say=say), Hands()
+    planned = troubles(random.Random(size.seed), kills=size.kills, joins=size.joins, seconds=seconds)
     watching = asyncio.create_task(_watch(hub, history, endpoint, hands, say))
     try:
         await asyncio.gather(
             publisher.run(keys=size.keys, events=size.events, rate=size.rate),
-            injector.run(list(_kills(random.Random(size.seed), size.kills, seconds))),
-            _come_and_go(hub, worker, size.joins, seconds, say),
+            injector.run([Fault(at, "kill", "delivery") for at in planned.kills]),
+            _come_and_go(hub, worker, planned.stays, say),
         )
         await until(lambda: not history.outstanding(), _DRAINED_WITHIN_S)
         await asyncio.sleep(2)  # for late duplicates
     finally:
         watching.cancel()
         publisher.close()
-    return sum(fault.back_s is not None for fault in injector.done), hands.changes
+    return injector.done, hands
 
 
-def _kills(rng: random.Random, count: int, seconds: float) -> Iterator[Fault]:
-    """Each at a random moment of its own slot."""
-    for i in range(count):
-        yield Fault((i + 0.2 + 0.8 * rng.random()) * seconds / max(count, 1), "kill", "delivery")
-
-
-async def _come_and_go(hub: Hub, worker: Worker | None, joins: int, seconds: float, say: Callable[[str], None]) -> None:
-    """The second worker is there for the first third of each of `joins` stretches of the run."""
+async def _come_and_go(hub: Hub, worker: Worker | None, stays: list[tuple[float, float]], say: Callable[[str], None]) -> None:
+    """The second worker comes and goes; `worker` is there already."""
     loop = asyncio.get_running_loop()
-    begun, stretch = loop.time(), seconds / max(joins, 1)
-    for i in range(joins):
-        await asyncio.sleep(max(0.0, begun + i * stretch - loop.time()))
+    begun = loop.time()
+    for joins, leaves in stays:
+        await asyncio.sleep(max(0.0, begun + joins - loop.time()))
         worker = worker or await _join(hub, say)
         try:
-            await asyncio.sleep(max(0.0, begun + (i + 0.33) * stretch - loop.time()))
+            await asyncio.sleep(max(0.0, begun + leaves - loop.time()))
         finally:
             code = await asyncio.to_thread(worker.leave)
             say(f"the second worker has left (exit code {code})")
@@ -228,7 +260,8 @@ async def _watch(hub: Hub, history: History, endpoint: str, hands: Hands, say: C
     with Wire.of(hub) as wire:
         where = partition_of(endpoint, topics.DELIVERIES)
         for second in range(1 << 30):
-            hands.see((await asyncio.to_thread(wire.owners, "delivery", topics.DELIVERIES)).get(where))
+            owners = await asyncio.to_thread(wire.owners, "delivery", topics.DELIVERIES)
+            hands.see(asyncio.get_running_loop().time(), owners.get(where))
             if second % 10 == 9:
                 say(f"{sum(history.accepted.values()):,} accepted, {history.outstanding():,} of them not taken yet")
             await asyncio.sleep(1)
