@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import json
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -61,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = {field: value for field in _fields() if (value := getattr(options, field)) is not None}
     if useless := [field for field in given if not any(field in _size_of(TRIALS[name]) for name in names)]:
         parser.error(f"--{useless[0].replace('_', '-')} means nothing to {', '.join(names)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the hub is stopped on the way out
     findings = [_run(TRIALS[name], given, options) for name in names]
     Console(width=None if sys.stdout.isatty() else 140).print(report.table(findings))
     return 0 if all(finding.passed for finding in findings) else 1
