@@ -79,6 +79,6 @@ class SinkConnection(Receiver):
         self.respond(self._sink.take(path.decode(), headers, body, asyncio.get_running_loop().time()))
 
 
-async def serve(sink: Takes, port: int = 0) -> asyncio.Server:
-    """Listen on a port of loopback, a free one if none is named."""
-    return await asyncio.get_running_loop().create_server(lambda: SinkConnection(sink), "127.0.0.1", port, backlog=1024)
+async def serve(sink: Takes) -> asyncio.Server:
+    """Listen on a free port of loopback."""
+    return await asyncio.get_running_loop().create_server(lambda: SinkConnection(sink), "127.0.0.1", 0, backlog=1024)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
 from tests.bench.client import Head, Pool
-from tests.chaos.sink import serve
+from tests.chaos.sink import SinkConnection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -93,11 +94,13 @@ class Publisher:
 
 
 class Listening:
-    """One taker on several ports of loopback, as an asynchronous context."""
+    """One taker on several ports of loopback, as an asynchronous context: after it nothing of it is left open."""
 
     def __init__(self, taker: Takes, ports: int = 1) -> None:
         self._taker, self._count = taker, ports
+        self._loop = asyncio.get_running_loop()
         self._servers: list[asyncio.Server] = []
+        self._connections: weakref.WeakSet[SinkConnection] = weakref.WeakSet()
         self.urls: list[str] = []
 
     async def __aenter__(self) -> Self:
@@ -108,12 +111,21 @@ class Listening:
     async def __aexit__(self, *_: object) -> None:
         for server in self._servers:
             server.close()
+        for connection in list(self._connections):
+            if not connection.gone:
+                connection.transport.abort()
+        await asyncio.sleep(0.05)  # the loop closes them in its next turns
 
     async def listen(self, port: int = 0) -> None:
-        """One more port."""
-        server = await serve(self._taker, port)
+        """One more port, a free one if none is named."""
+        server = await self._loop.create_server(self._connection, "127.0.0.1", port, backlog=1024)
         self._servers.append(server)
         self.urls.append(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+
+    def _connection(self) -> SinkConnection:
+        made = SinkConnection(self._taker)
+        self._connections.add(made)
+        return made
 
 
 async def until(done: Callable[[], bool], within_s: float) -> bool:
