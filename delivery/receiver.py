@@ -8,18 +8,17 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from delivery import sign
-from delivery.http import Request
+from delivery.request import RequestBuilder
 from delivery.spill import Delay, Load
 
 if TYPE_CHECKING:
     from delivery.item import Item
     from delivery.outcome import Outcome
+    from delivery.transfer import Request
     from runtime.config import Endpoint
     from schemas.records import Delivery
 
 _SMOOTHING: Final = 0.2
-USER_AGENT: Final = "Hookstream/0.1 (+webhooks)"
 
 
 class Receiver:
@@ -34,17 +33,10 @@ class Receiver:
         self.take(endpoint)
 
     def take(self, endpoint: Endpoint) -> None:
-        """Serve this version of the endpoint from now on. Raises ValueError when a secret is not usable."""
+        """Serve this version of the endpoint from now on. Raises ValueError when it cannot be served as configured."""
         self.endpoint = endpoint
         self.limit = endpoint.config.max_in_flight
-        self._keys = [(s, sign.key_bytes(s.value)) for s in endpoint.secrets]
-        self._lines = [
-            "Content-Type: application/json",
-            f"User-Agent: {USER_AGENT}",
-            "Accept: */*",
-            "Expect:",  # libcurl would wait for 100-continue on larger bodies
-            *(f"{name}: {value}" for name, value in endpoint.headers.items()),
-        ]
+        self._requests = RequestBuilder(endpoint)
 
     @property
     def ready(self) -> bool:
@@ -69,19 +61,13 @@ class Receiver:
 
     def request(self, delivery: Delivery, now_ms: int) -> Request:
         """The signed request of one attempt."""
-        timestamp_s = now_ms // 1000
-        keys = [key for secret, key in self._keys if secret.active(now_ms)]
-        lines = [
-            *self._lines,
-            f"webhook-id: {delivery.webhook_id}",
-            f"webhook-timestamp: {timestamp_s}",
-            f"webhook-signature: {sign.signature(keys, delivery.webhook_id, timestamp_s, delivery.payload)}",
-            f"x-hookstream-event: {delivery.event_type}",
-            f"x-hookstream-delivery: {delivery.id}",
-            f"x-hookstream-attempt: {delivery.attempt}",
-            f"x-hookstream-sequence: {delivery.sequence}",
-        ]
-        if delivery.replay_id is not None:
-            lines.append(f"x-hookstream-replay: {delivery.replay_id}")
-        config = self.endpoint.config
-        return Request(url=config.url, headers=lines, body=delivery.payload, timeout_s=config.timeout_s)
+        return self._requests.build(
+            webhook_id=delivery.webhook_id,
+            payload=delivery.payload,
+            event_type=delivery.event_type,
+            delivery_id=delivery.id,
+            attempt=delivery.attempt,
+            sequence=delivery.sequence,
+            replay_id=delivery.replay_id,
+            now_ms=now_ms,
+        )
