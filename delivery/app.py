@@ -6,8 +6,8 @@ import random
 import threading
 from typing import TYPE_CHECKING, Final
 
+from delivery import client
 from delivery.engine import Engine
-from delivery.http import HttpClient
 from delivery.lane import DRAIN_S, Lane, LaneSpec
 from delivery.outbox import Outbox
 from runtime import config
@@ -28,7 +28,7 @@ class Worker:
         self._endpoints = config.endpoints(process.kafka, process.codec, process.box)
         self._outbox = Outbox(process.kafka, process.codec)
         self._engine = Engine(
-            http=HttpClient(clock=process.clock, egress_allow=settings.egress_allow),
+            http=client.build(settings, process.clock),
             outbox=self._outbox,
             endpoints=self._endpoints,
             clock=process.clock,

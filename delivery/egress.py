@@ -35,6 +35,11 @@ def allowed(address: str, exceptions: tuple[Network, ...] = ()) -> bool:
     return _public(ip)
 
 
+def refusal(address: str) -> str:
+    """Why nothing was sent, in words."""
+    return f"{address} is not a public address: allow its range with HUB_EGRESS_ALLOW if it is yours"
+
+
 def _public(ip: Address) -> bool:
     refused: tuple[Network, ...] = _REFUSED_6 if ip.version == 6 else _REFUSED_4
     if any(ip in network for network in refused):

@@ -8,6 +8,7 @@ import certifi
 import msgspec
 import pycurl
 
+from delivery import egress
 from delivery.outcome import ErrorClass, Outcome, classify
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ CONNECT_TIMEOUT_MS: Final = 5000
 IDLE_S: Final = 60  # a connection idle for longer is not used again
 LIFETIME_S: Final = 600  # nor one that is older: addresses change
 
-_E_HTTP2_STREAM: Final = 92  # pycurl has no name for it
+_E_HTTP2_STREAM: Final = 92  # pycurl has no names for these
+_E_PROXY: Final = 97
 _CLASSES: Final[dict[int, ErrorClass]] = {
     pycurl.E_URL_MALFORMAT: "bad_url",
     pycurl.E_UNSUPPORTED_PROTOCOL: "bad_url",
@@ -42,6 +44,7 @@ _CLASSES: Final[dict[int, ErrorClass]] = {
     pycurl.E_RECV_ERROR: "reset",
     pycurl.E_SEND_ERROR: "reset",
     _E_HTTP2_STREAM: "reset",
+    _E_PROXY: "connect",
 }
 _PUBLIC_CA: Final = certifi.where()
 _KNOWN_MAX: Final = 4096
@@ -110,7 +113,7 @@ class Transfer:
             self._secure(request.tls)
         if request.connect_to is not None:
             self.reusable = False
-            curl.setopt(pycurl.CONNECT_TO, [f"::{request.connect_to}"])
+            curl.setopt(pycurl.CONNECT_TO, [f"::{request.connect_to}:"])
         return curl
 
     def finish(self, code: int, message: str) -> Outcome:
@@ -177,10 +180,7 @@ class Transfer:
 
     def _failure(self, code: int, message: str, total_ms: float) -> tuple[ErrorClass, str]:
         if self.refused is not None:
-            return (
-                "refused_address",
-                f"{self.refused} is not a public address: allow its range with HUB_EGRESS_ALLOW if it is yours",
-            )
+            return "refused_address", egress.refusal(self.refused)
         if self._room < 0:
             return "protocol", f"the response headers are longer than {HEADERS_CAP} bytes"
         error_class = _CLASSES.get(code, "protocol")
@@ -188,7 +188,9 @@ class Transfer:
             connected = self.curl.getinfo(pycurl.CONNECT_TIME) * 1000
             how_far = f"connected after {connected:.0f} ms, answer not complete" if connected else "not connected"
             return error_class, f"timeout after {total_ms / 1000:.1f} s ({how_far})"
-        if _malformed(code, message):
+        if message.startswith("CONNECT tunnel failed"):
+            error_class = "connect"  # the proxy's answer, not the receiver's
+        elif _malformed(code, message):
             error_class = "protocol"
         return error_class, message or f"libcurl error {code}"
 
@@ -218,7 +220,7 @@ def _malformed(code: int, message: str) -> bool:
     """Whether libcurl's word for a lost connection or a bad URL means an answer that is no HTTP."""
     if code == pycurl.E_RECV_ERROR:
         return not message.startswith(("Recv failure", "OpenSSL SSL_read"))
-    return code == pycurl.E_UNSUPPORTED_PROTOCOL and "HTTP/0.9" in message
+    return code == pycurl.E_UNSUPPORTED_PROTOCOL and not message.startswith("Protocol ")
 
 
 def _options(proxy: str) -> tuple[tuple[int, object], ...]:
