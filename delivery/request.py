@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from schemas.auth import Auth
 
 USER_AGENT: Final = "Hookstream/0.1 (+webhooks)"
+_DEFAULTS: Final = (f"User-Agent: {USER_AGENT}", "Accept: */*")  # an endpoint may set its own
 ID_MAX: Final = 512
-_URL: Final = re.compile(r"https?://[!-~]+", re.IGNORECASE)
+_URL: Final = re.compile(r"https?://[!-~]+", re.IGNORECASE | re.ASCII)
 _TOKEN: Final = re.compile(r"[!-~]+")
 _FOREVER: Final = float("inf")
 
@@ -46,11 +47,13 @@ class RequestBuilder:
         self._active: list[Signer] = []
         self._look_again: float = 0  # when the set of active secrets changes, ms
         self._oauth2 = endpoint.auth if isinstance(endpoint.auth, OAuth2) else None
+        if self._oauth2 is not None:
+            _checked_url(self._oauth2.token_url, "auth.token_url")
         self._tls = _tls(endpoint.auth, config.ca)
+        custom = {name.lower() for name in endpoint.headers}
         self._lines = [
             "Content-Type: application/json",
-            f"User-Agent: {USER_AGENT}",
-            "Accept: */*",
+            *(line for line in _DEFAULTS if line.partition(":")[0].lower() not in custom),
             "Expect:",  # libcurl would wait for 100-continue on larger bodies
             *_header_lines(endpoint.headers, endpoint.auth),
         ]
@@ -104,15 +107,15 @@ def _safe(text: str) -> str:
     return quote(text, safe="!#$&'()*+,/:;=?@[]", errors="replace")[:ID_MAX] or "-"
 
 
-def _checked_url(url: str) -> str:
+def _checked_url(url: str, field: str = "url") -> str:
     """libcurl would send a user in a URL along, and read what follows a backslash or a space in a way of its own."""
     try:
         parts = urlsplit(url)
         usable = bool(_URL.fullmatch(url) and parts.hostname and parts.port != 0)
     except ValueError:
         usable = False
-    if not usable or "@" in parts.netloc or "\\" in url:
-        raise ValueError("url: is not usable: want http:// or https://, a host, and no user or password")
+    if not usable or "@" in parts.netloc or "\\" in url or "#" in url:
+        raise ValueError(f"{field}: is not usable: want http:// or https://, a host, and no user or password")
     return url
 
 

@@ -64,6 +64,11 @@ def test_what_a_request_carries():
     assert {"x-hookstream-replay", "x-hookstream-batch"}.isdisjoint(lines(request(builder())))
 
 
+def test_an_endpoint_may_name_the_hub_its_own_way():
+    sent = lines(request(builder({"user-agent": "shop", "X-Accept": "a"})))
+    assert (sent["user-agent"], sent["accept"]) == ("shop", "*/*")
+
+
 def test_secrets_sign_until_their_overlap_ends():
     old, new = signing.new_secret(), signing.new_secret()
     made = builder(secrets=(Secret("new", new), Secret("old", old, NOW + 5000)))
@@ -127,6 +132,7 @@ def test_no_secret_is_shown():
             "keep one",
         ),
         ({"headers": {"X-A": "1", "x-a": "2"}}, "keep one"),
+        ({"auth": OAuth2(token_url="https://ä/", client_id="a", client_secret="b")}, "auth.token_url"),
         ({"ca": "no pem"}, "ca: want certificates in PEM"),
         ({"auth": Mtls(certificate="x", private_key="y")}, "certificate: want certificates in PEM"),
         ({"secrets": (Secret("s1", "whsec_%"),)}, "signing secret"),
