@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
     from delivery.backlog import Backlog
     from delivery.held_reader import Answer
+    from delivery.http import HttpClient
     from delivery.item import Due
     from delivery.outbox import Outbox
     from delivery.outcome import Outcome
     from delivery.receiver import Receiver, Trust
     from delivery.roster import Roster
-    from delivery.sender import Sender
     from runtime.clock import Clock
     from schemas.records import Delivery
 
@@ -64,7 +64,7 @@ class Engine:
     def __init__(
         self,
         *,
-        sender: Sender,
+        sender: HttpClient,
         outbox: Outbox,
         roster: Roster,
         backlog: Backlog,

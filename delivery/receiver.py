@@ -15,9 +15,9 @@ from delivery.request import RequestBuilder
 from delivery.spill import Delay, Load
 
 if TYPE_CHECKING:
-    from delivery.http import Request
     from delivery.item import Due
     from delivery.outcome import Outcome
+    from delivery.transfer import Request
     from runtime.config import Endpoint
 
 _SMOOTHING: Final = 0.2

@@ -26,6 +26,7 @@ GOOD = {
         "10.1.2.3/8, ::1/128,",
         (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("::1/128")),
     ),
+    "HUB_EGRESS_PROXY": ("http://u:a-password@proxy:3128", "http://u:a-password@proxy:3128"),
     "HUB_RETRY_SCHEDULE": ("0, 1s, 2m", (1.0, 120.0)),
     "DATABASE_URL": ("postgresql+psycopg://u:a-password@db/hub", "postgresql+psycopg://u:a-password@db/hub"),
     "HUB_LOG_LEVEL": ("debug", "DEBUG"),
