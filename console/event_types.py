@@ -1,10 +1,11 @@
-"""The event types there are: those of the commerce model, and those seen."""
+"""The event types there are: those of the commerce model, those the hub tells of itself, and those seen."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from console.rows import EventTypeRow
+from schemas.operational import OPERATIONAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,5 +20,5 @@ CANONICAL: Final = (
 
 def event_types(seen: Iterable[EventTypeRow]) -> list[EventTypeRow]:
     """All of them by name, with the time of the last delivery."""
-    found = {name: EventTypeRow(name, None) for name in CANONICAL}
+    found = {name: EventTypeRow(name, None) for name in (*CANONICAL, *OPERATIONAL)}
     return [row for _, row in sorted((found | {row.type: row for row in seen}).items())]

@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import msgspec
 
 from schemas import ids
-from schemas.providers import API_PROVIDER, API_SOURCE, OCCURRED_AT
-from schemas.records import WebhookReceived
+from schemas.operational import OPERATIONAL_TYPES
+from schemas.own_events import own_event
+from schemas.providers import API_SOURCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from schemas.records import WebhookReceived
+
 BATCH_MAX: Final = 1000
+_RESERVED: Final = tuple(OPERATIONAL_TYPES)  # a tuple: what is compared with it may be anything JSON can be
 _TYPE: Final = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
 _TENANT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(.*)`")
@@ -111,6 +115,7 @@ def check(event: NewEvent, where: str = "") -> Problems:
     rules = (
         ("type", isinstance(event.type, str) and len(event.type) <= 128 and _TYPE.fullmatch(event.type),
          "must be words of a-z, 0-9 and _ joined by dots, at most 128 characters, such as loyalty.points_earned"),
+        ("type", event.type not in _RESERVED, "is reserved for what the hub tells of itself: choose another name"),
         ("data", bytes(event.data)[:1] == b"{", "must be a JSON object"),
         ("key", event.key is None or _is_text(event.key, 256), "must be text of 1 to 256 printable characters"),
         ("tenant", event.tenant is None or (isinstance(event.tenant, str) and _TENANT.fullmatch(event.tenant)),
@@ -129,18 +134,14 @@ def publish(event: NewEvent, *, now_ms: int, new_id: Callable[[str], str]) -> Pu
     provider_id = None if event.idempotency_key is None else str(event.idempotency_key)
     key = None if event.key is None else str(event.key)
     received = ids.received_id(tenant, API_SOURCE, kind, provider_id) if provider_id else new_id("rcv_")
-    occurred_at = _millis(event.occurred_at)
-    record = WebhookReceived(
-        id=received,
+    record = own_event(
+        kind,
+        bytes(event.data),
         tenant=tenant,
-        source=API_SOURCE,
-        provider=API_PROVIDER,
+        received_id=received,
         provider_id=provider_id,
-        topic=kind,
-        object_id=key,
-        headers={} if occurred_at is None else {OCCURRED_AT: str(occurred_at)},
-        body=bytes(event.data),
-        content_type="application/json",
+        key=key,
+        occurred_at=_millis(event.occurred_at),
         received_at=now_ms,
         verified_by="key",
     )

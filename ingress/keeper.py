@@ -8,6 +8,7 @@ from ingress.answers import unavailable
 from runtime import metrics
 from runtime.publisher import PublishError
 from schemas import topics
+from schemas.own_events import key_of
 
 if TYPE_CHECKING:
     from runtime.clock import Clock
@@ -46,8 +47,3 @@ class Keeper:
             raise unavailable(f"Kafka did not take the record ({e}): send it again later") from e
         self._published.inc()
         self._seconds.observe(self._clock.monotonic() - started)
-
-
-def key_of(record: WebhookReceived) -> str:
-    """Key of a received webhook: those of one object keep their order."""
-    return f"{record.tenant}/{record.source}/{record.object_id or record.id}"

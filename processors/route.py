@@ -1,7 +1,9 @@
 """Which endpoints an event goes to, as deliveries, or why it goes to none. Pure.
 
-An endpoint matches when it is of the event's tenant, not disabled, asks for the type (exact, `order.*` or `*`) and for the
-channel (none named: all). A paused one matches: its deliveries wait.
+An endpoint matches when it is of the event's tenant, not disabled by a person, asks for the type (exact, `order.*` or `*`)
+and for the channel (none named: all). A paused one matches: its deliveries wait. So does one that the hub has disabled: its
+deliveries become dead letters, which are sent when it is enabled again. What the hub tells of itself is of no channel, is
+not covered by `*`, and does not go to the endpoint it is about.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import msgspec
 
 from processors import payload
 from schemas import ids
+from schemas.operational import OPERATIONAL_TYPES
 from schemas.records import (
     CustomEvent,
     Delivery,
@@ -80,17 +83,19 @@ class Index:
 
 def mismatch(endpoint: EndpointConfig, event_type: str, channel: str) -> str | None:
     """Why an endpoint does not take such events; None when it does."""
-    if endpoint.state == "disabled":
+    if endpoint.state == "disabled" and endpoint.disabled_by != "hub":
         return f"disabled: {endpoint.state_reason}" if endpoint.state_reason else "disabled"
     if not any(covers(pattern, event_type) for pattern in endpoint.event_types):
         return f"asks for {', '.join(endpoint.event_types[:20]) or 'no event type'}, not {event_type}"
-    if endpoint.channels and channel not in endpoint.channels:
+    if endpoint.channels and channel not in endpoint.channels and event_type not in OPERATIONAL_TYPES:
         return f"asks for the channels {', '.join(endpoint.channels[:20])}, not {channel}"
     return None
 
 
 def covers(pattern: str, event_type: str) -> bool:
-    """Whether a subscription covers a type: `*` all, `order.*` all that begin with `order.`, else the very type."""
+    """Whether a subscription covers a type: `*` all but the hub's own, `order.*` what begins with `order.`, else the very type."""
+    if pattern == "*":
+        return event_type not in OPERATIONAL_TYPES
     if pattern.endswith("*"):
         return event_type.startswith(pattern[:-1])
     return pattern == event_type
@@ -101,6 +106,11 @@ def route(event: Event, index: Index) -> list[Delivery] | Unrouted:
     found = index.lookup(event.tenant, event.type, event.channel)
     if isinstance(found, Unrouted):
         return found
+    if event.type in OPERATIONAL_TYPES:
+        others = tuple(endpoint for endpoint in found if endpoint.id != event.object_id)
+        if not others:
+            return Unrouted("no_match", {event.object_id: "is the endpoint it is about"})
+        found = others
     body = payload.render(event)
     return [_delivery(event, endpoint.id, body, "live", None) for endpoint in found]
 

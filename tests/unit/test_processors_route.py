@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from processors.normalize import normalize
 from processors.payload import render
 from processors.route import CACHED, REASONS, Index, Unrouted, covers, deliveries_for, mismatch, route, unrouted
-from schemas import ids
+from schemas import ids, operational
+from schemas.operational import OPERATIONAL_TYPES
 from schemas.records import EndpointConfig
 from tests.webhooks import HERE, SHOP, shopify_order, webhook
 
@@ -37,6 +38,11 @@ def endpoint(name, types=("*",), **fields):
         ("order.created", "order.created", True),
         ("order.created", "order.created.late", False),
         ("", "order.created", False),
+        ("*", "endpoint.failing", False),
+        ("*", "delivery.exhausted", False),
+        ("*", "endpoint.moved", True),
+        ("endpoint.*", "endpoint.failing", True),
+        ("delivery.exhausted", "delivery.exhausted", True),
     ],
 )
 def test_what_a_subscription_covers(pattern, event_type, wanted):
@@ -52,6 +58,8 @@ def test_what_a_subscription_covers(pattern, event_type, wanted):
         (endpoint("e", state="paused"), None),
         (endpoint("e", state="disabled", state_reason="410 Gone"), "disabled: 410 Gone"),
         (endpoint("e", state="disabled"), "disabled"),
+        (endpoint("e", state="disabled", disabled_by="person", state_reason="moved"), "disabled: moved"),
+        (endpoint("e", state="disabled", disabled_by="hub", state_reason="410 Gone"), None),
         (endpoint("e", ["order.updated", "payment.*"]), "asks for order.updated, payment.*, not order.created"),
         (endpoint("e", []), "asks for no event type, not order.created"),
         (endpoint("e", channels=["other"]), f"asks for the channels other, not {SHOP}"),
@@ -73,6 +81,16 @@ def test_a_delivery_is_a_pure_function_of_event_and_endpoint():
     assert deliveries_for(ORDER, endpoint("e")) == one
     replayed = deliveries_for(ORDER, endpoint("e"), lane="replay", replay_id="rpl_1")
     assert replayed == msgspec.structs.replace(one, lane="replay", replay_id="rpl_1")
+
+
+@pytest.mark.parametrize("kind", sorted(OPERATIONAL_TYPES))
+def test_what_the_hub_tells_goes_to_who_asks_but_never_to_the_endpoint_it_is_about(kind):
+    (event,) = normalize(operational.received(kind, "acme", "sick", {}, 1_764_000_000_000, "u"), HERE)
+    asking = ["endpoint.*", "delivery.exhausted"]
+    there = [endpoint("all"), endpoint("sick", asking), endpoint("watch", asking), endpoint("shop", asking, channels=[SHOP])]
+    assert [d.endpoint_id for d in route(event, Index(there))] == ["shop", "watch"]
+    assert route(event, Index(there[1:2])) == Unrouted("no_match", {"sick": "is the endpoint it is about"})
+    assert route(event, Index(there[:1])) == Unrouted("no_match", {"all": f"asks for *, not {kind}"})
 
 
 def test_another_tenants_endpoint_sees_nothing():
