@@ -9,12 +9,15 @@ import sqlalchemy as sa
 
 from console import store
 from console.histogram import percentile
+from console.queries import WAITING
 from console.rows import Activity, EndpointHealth, Outcomes, StatsBucket, Totals
 
 if TYPE_CHECKING:
     from runtime.clock import Clock
 
-Kind = Literal["received", "rejected", "unrouted", "quarantined", "queued", "delivered", "failed", "dead", "duration"]
+Kind = Literal[
+    "received", "rejected", "unrouted", "quarantined", "queued", "delivered", "failed", "dead", "superseded", "duration"
+]
 """What is counted. "delivered" is in buckets of latency end to end, "duration" (of all attempts) in buckets of its own."""
 
 HUB: Final = ""  # endpoint_id of the counts of the whole hub
@@ -22,7 +25,6 @@ WIDTHS: Final = (60, 3600)  # seconds
 MINUTES_KEPT_S: Final = 3 * 24 * 3600  # older charts are drawn from hours
 POINTS_MAX: Final = 2000
 HOUR_MS: Final = 3_600_000
-WAITING: Final = ("queued", "retrying")
 
 
 class RangeError(ValueError):
@@ -166,6 +168,7 @@ def _bucket(at: int, kinds: dict[str, Counter[int]]) -> StatsBucket:
         delivered=total("delivered"),
         failed=total("failed"),
         dead=total("dead"),
+        superseded=total("superseded"),
         latency_p50_ms=percentile(latency, 0.5),
         latency_p99_ms=percentile(latency, 0.99),
     )

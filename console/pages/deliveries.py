@@ -10,8 +10,7 @@ from console.pages import gate, ranges, words
 from console.pages.format import count, plural
 from console.pages.overview import range_links
 from console.pages.site import blocking, link
-from console.queries import DeliveryFilter
-from console.stats import WAITING
+from console.queries import WAITING, DeliveryFilter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
