@@ -61,15 +61,12 @@ class Stats:
         delivered, failed = kinds.get("delivered", Counter()), kinds.get("failed", Counter())
         duration = kinds.get("duration", Counter())
         tried = delivered.total() + failed.total()
-        activity = store.endpoint_activity.c
-        with self._engine.connect() as connection:
-            query = sa.select(activity.last_success_at, activity.last_failure_at).where(activity.endpoint_id == endpoint_id)
-            last = connection.execute(query).first()
+        last = self._last(endpoint_id)
         totals = self.totals(endpoint_id)
         return EndpointHealth(
             endpoint_id=endpoint_id,
-            last_success_at=last.last_success_at if last else None,
-            last_failure_at=last.last_failure_at if last else None,
+            last_success_at=last.last_success_at,
+            last_failure_at=last.last_failure_at,
             attempts_1h=tried,
             success_rate_1h=round(delivered.total() / tried, 4) if tried else None,
             waiting=totals.queued + totals.retrying,
@@ -80,6 +77,17 @@ class Stats:
             latency_p50_ms=percentile(delivered, 0.5),
             latency_p99_ms=percentile(delivered, 0.99),
         )
+
+    def last_success(self, endpoint_id: str) -> int | None:
+        """When an endpoint last took a delivery."""
+        return self._last(endpoint_id).last_success_at
+
+    def _last(self, endpoint_id: str) -> Activity:
+        a = store.endpoint_activity.c
+        with self._engine.connect() as connection:
+            query = sa.select(a.last_success_at, a.last_failure_at).where(a.endpoint_id == endpoint_id)
+            row = connection.execute(query).first()
+        return Activity(None, None) if row is None else Activity(*row)
 
     def totals(self, endpoint_id: str | None = None) -> Totals:
         """Deliveries by state, of one endpoint or of all."""

@@ -161,7 +161,9 @@ def test_superseded_is_final_counted_and_no_attempt(model: Model) -> None:
     assert (health.attempts_1h, health.waiting) == (1, 1)
     [hour] = model.stats.stats(NOW - NOW % 3_600_000, NOW + 1, 3600)
     assert (hour.superseded, hour.failed) == (1, 1)
-    model.take(tried(second, "delivered", NOW + 10), tried(msgspec.structs.replace(second, lane="replay"), "superseded", NOW + 99))
+    model.take(
+        tried(second, "delivered", NOW + 10), tried(msgspec.structs.replace(second, lane="replay"), "superseded", NOW + 99)
+    )
     assert model.state(second) == ("delivered", 1)  # a replay that is not sent takes nothing back
 
 
