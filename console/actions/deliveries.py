@@ -86,7 +86,19 @@ async def redrive(deps: Deps, form: RedriveForm, *, late: tuple[str, ...] = ()) 
     if form.from_ is not None and form.to is not None and form.from_ >= form.to:
         raise InvalidError([("from", "must be before to")])
     now = deps.clock.now_ms()
-    wanted = DeliveryFilter(
+    # What dies again while this runs is not sent a third time.
+    wanted = msgspec.structs.replace(filter_of(form), changed_to=now + 1)
+    matched = await asyncio.to_thread(deps.queries.count, wanted)
+    job = Redrive(id=new_id("rdv"), wanted=form, state="counted" if form.dry_run else "running", matched=matched, started_at=now)
+    if not form.dry_run:
+        refuse_overlap(deps, form)
+        deps.redrives.start(job, _redrive(deps, job, wanted, late), deps.clock.now_ms)
+    return job
+
+
+def filter_of(form: RedriveForm) -> DeliveryFilter:
+    """The dead deliveries that a re-drive is about."""
+    return DeliveryFilter(
         endpoint_id=form.endpoint_id,
         states=("dead",),
         event_type=form.event_type,
@@ -97,14 +109,7 @@ async def redrive(deps: Deps, form: RedriveForm, *, late: tuple[str, ...] = ()) 
         changed_from=form.died_from,
         received_from=form.from_,
         received_to=form.to,
-        changed_to=now + 1,  # one that dies again while this runs is not sent a third time
     )
-    matched = await asyncio.to_thread(deps.queries.count, wanted)
-    job = Redrive(id=new_id("rdv"), wanted=form, state="counted" if form.dry_run else "running", matched=matched, started_at=now)
-    if not form.dry_run:
-        refuse_overlap(deps, form)
-        deps.redrives.start(job, _redrive(deps, job, wanted, late), deps.clock.now_ms)
-    return job
 
 
 def refuse_overlap(deps: Deps, form: RedriveForm) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from console.rows import DeliveryRow, Page
 
 PER_PAGE: Final = 50
-STATES: Final = ("waiting", "queued", "retrying", "delivered", "dead")
+STATES: Final = ("waiting", "queued", "retrying", "delivered", "dead", "superseded")
 """States of the filter; "waiting" is all that is not final."""
 
 
