@@ -42,6 +42,8 @@ _ASK: Final = {
     "superseded": "a newer event of the object took its place. Send this old one all the same?",
 }
 
+_NOW: Final = "try it now, before its time?"
+
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
     """An attempt as the page shows it. Without its record in Kafka there is no response and no split."""
@@ -82,6 +84,8 @@ async def _one(visit: Visit) -> Response:
     attempts = [a for a in reversed(await blocking(queries.attempts, row.id)) if a.state != "superseded"]
     same = await blocking(queries.deliveries, DeliveryFilter(event_id=row.event_id), limit=OTHERS_SHOWN)
     record, gone = await _record(visit, row)
+    held = row.state in WAITING and ordered(deps, row.endpoint_id)
+    waiting = in_order(row, await blocking(queries.behind, row)) if held else None
     view = visit.query.get("view", VIEWS[0])
     endpoint = deps.endpoints.items.get(row.endpoint_id)
     url = endpoint.config.url if endpoint else f"{row.endpoint_id} (deleted)"
@@ -93,13 +97,11 @@ async def _one(visit: Visit) -> Response:
         url=url,
         urls=urls(deps),
         answer=answer(row, attempts, visit.now),
-        ask=f"{row.event_type} for {row.object_key}: {_ASK[row.state]}" if row.state in _ASK else "",
+        ask=f"{row.event_type} for {row.object_key}: {_NOW if waiting else _ASK[row.state]}" if row.state in _ASK else "",
         total=len(attempts),
         attempts=await _shown(visit, attempts[:ATTEMPTS_SHOWN]),
         others=[o for o in same.data if o.id != row.id],
-        in_order=in_order(row, await blocking(queries.behind, row))
-        if row.state in WAITING and ordered(deps, row.endpoint_id)
-        else None,
+        in_order=waiting,
         endpoint_state=endpoint.config.state if endpoint else "deleted",
         view=view if view in VIEWS else VIEWS[0],
         payload_gone=gone,

@@ -114,6 +114,7 @@ def endpoint_config(receiver: Receiver, box: SecretBox, now: int) -> EndpointCon
         channels=[], headers={"x-api-key": box.encrypt("top-secret-value")}, timeout_s=15, max_in_flight=64, retry_schedule=[],
         secrets=[SecretValue(id=f"sec_{receiver.id}", ciphertext=box.encrypt("whsec_dG9wLXNlY3JldC1rZXktdmFsdWU="), created_at=now - 86_400_000)],
         state=receiver.state, state_reason=receiver.state_reason, created_at=now - 86_400_000, updated_at=now - 3_600_000,
+        disabled_by=receiver.disabled_by, ordering=receiver.ordering, **receiver.settings,
     )  # fmt: skip
 
 
