@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import secrets
-from typing import Final
+from typing import Final, Literal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 SYMMETRIC: Final = "whsec_"
 PRIVATE: Final = "whsk_"
 PUBLIC: Final = "whpk_"
-KINDS: Final = ("v1", "v1a")
+Kind = Literal["v1", "v1a"]
+KINDS: Final[tuple[Kind, ...]] = ("v1", "v1a")
 SEED_BYTES: Final = 32
 PAIR_BYTES: Final = 64  # seed and public key, as libsodium and the reference libraries keep it
 
@@ -32,7 +33,7 @@ def new_secret(kind: str = "v1") -> str:
     raise ValueError(f"signature {kind!r} is not known: use {' or '.join(KINDS)}")
 
 
-def kind_of(secret: str) -> str:
+def kind_of(secret: str) -> Kind:
     """Which signatures a secret makes: "v1a" for whsk_…, "v1" for all others."""
     return "v1a" if secret.startswith(PRIVATE) else "v1"
 
@@ -56,7 +57,7 @@ def private_key(secret: str) -> Ed25519PrivateKey:
     return key
 
 
-def public_text(secret: str) -> str:
+def public_key(secret: str) -> str:
     """What receivers verify by: `whpk_…` of a `whsk_…` secret. Raises ValueError."""
     return PUBLIC + _text(_public(private_key(secret)))
 

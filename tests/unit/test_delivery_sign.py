@@ -65,11 +65,11 @@ def test_a_changed_body_does_not_verify():
 def test_v1a_verifies_by_its_public_key_alone():
     key, body = signing.new_secret("v1a"), b'{"a":1}'
     sent = headers([key], body)
-    verify_v1a(signing.public_text(key), sent, body)
+    verify_v1a(signing.public_key(key), sent, body)
     with pytest.raises(InvalidSignature):
-        verify_v1a(signing.public_text(key), sent, b'{"a":2}')
+        verify_v1a(signing.public_key(key), sent, b'{"a":2}')
     with pytest.raises(InvalidSignature):
-        verify_v1a(signing.public_text(signing.new_secret("v1a")), sent, body)
+        verify_v1a(signing.public_key(signing.new_secret("v1a")), sent, body)
 
 
 def test_while_an_endpoint_changes_kind_both_kinds_verify():
@@ -77,7 +77,7 @@ def test_while_an_endpoint_changes_kind_both_kinds_verify():
     sent = headers([new, old], body)
     assert [s.split(",")[0] for s in sent["webhook-signature"].split(" ")] == ["v1a", "v1"]
     Webhook(old).verify(body, sent)
-    verify_v1a(signing.public_text(new), sent, body)
+    verify_v1a(signing.public_key(new), sent, body)
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda v: v["name"])
@@ -92,7 +92,7 @@ def test_the_seed_alone_is_the_same_key():
     public = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
     short, whole = (signing.PRIVATE + base64.b64encode(key).decode() for key in (seed, seed + public))
     assert sign.signer(short)(b"x") == sign.signer(whole)(b"x")
-    assert signing.public_text(short) == "whpk_" + base64.b64encode(public).decode()
+    assert signing.public_key(short) == "whpk_" + base64.b64encode(public).decode()
 
 
 def test_new_secrets_are_as_the_specification_writes_them():
