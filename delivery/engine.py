@@ -82,6 +82,7 @@ class Engine:
         self._ring: deque[Receiver] = deque()  # receivers that have something to start
         self._benched: list[Receiver] = []  # while their like have their share of the worker
         self._busy: dict[int, Receiver] = {}  # that have requests under way
+        self._tripped: set[int] = set()  # receivers whose breaker is not closed
         self._shares: Counter[Trust] = Counter()  # requests under way by what is known of their receivers
         self._alarms: list[tuple[int, int, Receiver, str | None]] = []  # (ms, tie-break, receiver, line)
         self._count = 0
@@ -334,6 +335,8 @@ class Engine:
         self._line_up(receiver)
 
     def _breaker_moved(self, receiver: Receiver, now: float) -> None:
+        (self._tripped.discard if receiver.breaker.state == "closed" else self._tripped.add)(id(receiver))
+        metrics.BREAKERS.set(len(self._tripped))
         if receiver.breaker.state == "open":
             self._put_away(receiver, now)
             self._alarm_in(receiver.breaker.probe_at - now, receiver)

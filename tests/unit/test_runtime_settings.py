@@ -32,6 +32,7 @@ GOOD = {
     "HUB_LOG_LEVEL": ("debug", "DEBUG"),
     "HUB_BODY_CAP": ("1", 1),
     "HUB_DELIVERY_WINDOW": ("10", 10),
+    "HUB_DISABLE_AFTER": ("3d", 3 * 86400.0),
     "HUB_DELIVERY_MAX_REQUESTS": ("20", 20),
 }
 
@@ -48,6 +49,7 @@ BAD = [
     ("HUB_LOG_LEVEL", "loud", "DEBUG, INFO, WARNING, ERROR or CRITICAL"),
     ("HUB_BODY_CAP", "0", "want a whole number from 1"),
     ("HUB_DELIVERY_WINDOW", "-4", "want a whole number from 1"),
+    ("HUB_DISABLE_AFTER", "soon", "is no duration"),
     ("HUB_DELIVERY_MAX_REQUESTS", "many", "want a whole number"),
     ("HUB_TOPIC_PREFIX", "a b", "letters, digits, dots, dashes and underscores"),
     ("SCHEMA_REGISTRY_URL", "registry:8081", "want a URL such as"),
