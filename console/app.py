@@ -31,7 +31,10 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.routing import BaseRoute
 
+    from runtime.config import Endpoints, Sources, Standings
     from runtime.process import Process
+
+    View = Sources | Endpoints | Standings
 
 VIEW_TIMEOUT_S: Final = 60.0
 PUBLISH_TIMEOUT_MS: Final = 10_000  # a person waits: say that Kafka is away rather than hang
@@ -43,6 +46,7 @@ def create_app(process: Process) -> Starlette:
     p = process
     engine = store.open_store(p.settings)
     sources, endpoints = config.sources(p.kafka, p.codec, p.box), config.endpoints(p.kafka, p.codec, p.box)
+    standings = config.standings(p.kafka, p.codec)
     publisher = Publisher(p.kafka, delivery_timeout_ms=PUBLISH_TIMEOUT_MS)
     deps = Deps(
         settings=p.settings,
@@ -55,6 +59,7 @@ def create_app(process: Process) -> Starlette:
         payloads=Payloads(p.kafka, p.codec),
         sources=sources,
         endpoints=endpoints,
+        standings=standings,
         config=ConfigWriter(publisher, p.codec, box=p.box, sources=sources, endpoints=endpoints),
         publisher=publisher,
         redrives=Redrives(),
@@ -66,7 +71,7 @@ def create_app(process: Process) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         app.state.deps = deps
         publisher.start()
-        views = (sources, endpoints)
+        views: tuple[View, ...] = (sources, endpoints, standings)
         for view in views:
             view.start()
         projector.start()

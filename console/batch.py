@@ -40,7 +40,7 @@ ATTEMPTS: Final = (
 )  # fmt: skip
 DELIVERY_UNREAD: Final = frozenset({"payload", "sequence", "step", "last_status", "last_error"})
 ATTEMPT_UNREAD: Final = frozenset(
-    {"url", "dns_ms", "connect_ms", "tls_ms", "first_byte_ms", "response_headers", "response_head", "response_cut"}
+    {"url", "dns_ms", "connect_ms", "tls_ms", "first_byte_ms", "response_headers", "response_head", "response_cut", "batch_id"}
 )
 _attempt_columns: Final = itemgetter(*ATTEMPTS)
 
@@ -114,6 +114,8 @@ class Batch:
 
     def _delivery(self, value: bytes | None, place: Place, written_ms: int) -> None:
         f = self._codec.fields(value, topics.DELIVERIES.record, DELIVERY_UNREAD)
+        if f["command"] is not None:
+            return  # what a person asks of the worker, not a delivery that is queued
         self._merge(standing.of_delivery(f, place, written_ms))
         self._count(f["endpoint_id"], written_ms, "queued")
         event_type = f["event_type"]
@@ -130,6 +132,9 @@ class Batch:
         self._merge(standing.of_attempt(f, f["delivery_topic"].removeprefix(self._prefix)))
         self.attempts.append((*_attempt_columns(f), place.partition, place.offset))
         endpoint_id, ended = f["endpoint_id"], standing.finished_at(f)
+        if f["state"] == "superseded":
+            self._count(endpoint_id, ended, "superseded")  # nothing was sent: no failure, no duration
+            return
         success, failure = self.activity.get(endpoint_id, (None, None))
         if f["state"] == "delivered":
             # A replayed event was received long ago: how long it took says nothing about the hub.

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from console import credentials
 from console.urls import problem_of
 from runtime import durations
+from schemas import headers as header_rules
 from schemas import providers
 
 if TYPE_CHECKING:
@@ -20,14 +22,6 @@ Problems = list[tuple[str, str]]
 ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 TENANT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 EVENT_TYPE: Final = re.compile(r"\*|[a-z0-9_]+(\.[a-z0-9_]+)*(\.\*)?")
-HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")  # RFC 9110, "token"
-HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
-OWN_HEADERS: Final = frozenset(
-    {"host", "content-length", "content-type", "content-encoding", "connection", "keep-alive", "proxy-authenticate",
-     "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "expect"}
-)  # fmt: skip
-"""Hop-by-hop headers and those the hub sets itself."""
-OWN_PREFIXES: Final = ("webhook-", "x-hookstream-")
 
 DESCRIPTION_MAX: Final = 500
 LIST_MAX: Final = 100
@@ -36,19 +30,20 @@ DELAY_MAX_S: Final = 7 * 24 * 3600
 OVERLAP_MAX_S: Final = 30 * 24 * 3600
 TIMEOUT_S: Final = (1, 30)
 IN_FLIGHT: Final = (1, 128)
-UNSUPPORTED: Final = ("filter", "transform", "rate_limit", "auth")
+RATE_MAX: Final = 10_000
+BATCH: Final = (1, 500)
+BATCH_WAIT_MS: Final = (0, 60_000)
+UNSUPPORTED: Final = ("filter", "transform")
 
 
 def unsupported(fields: Mapping[str, Any]) -> Problems:
     """Fields of the endpoint API that this version does not honour: refused rather than stored and ignored."""
-    found = [(name, "is not supported by this version: leave it out") for name in UNSUPPORTED if fields.get(name) is not None]
-    if fields.get("ordering", "none") not in {"none", None}:
-        found.append(("ordering", 'only "none" is supported by this version'))
-    return found
+    return [(name, "is not supported by this version: leave it out") for name in UNSUPPORTED if fields.get(name) is not None]
 
 
-def endpoint(form: EndpointForm, allowed: Iterable[Network]) -> Problems:
+def endpoint(form: EndpointForm, allowed: Iterable[Network], now_ms: int) -> Problems:
     """What is wrong with an endpoint."""
+    allowed = tuple(allowed)
     wrong = problem_of(form.url, allowed)
     return [
         *_identity(form.id, form.tenant, form.description),
@@ -59,6 +54,10 @@ def endpoint(form: EndpointForm, allowed: Iterable[Network]) -> Problems:
         *_range("timeout_s", form.timeout_s, TIMEOUT_S),
         *_range("max_in_flight", form.max_in_flight, IN_FLIGHT),
         *schedule(form.retry_schedule)[1],
+        *_rate_limit(form.rate_limit),
+        *_range("batch_max", form.batch_max, BATCH),
+        *_range("batch_wait_ms", form.batch_wait_ms, BATCH_WAIT_MS),
+        *credentials.problems(form, allowed, now_ms),
     ]
 
 
@@ -103,13 +102,8 @@ def headers(wanted: Mapping[str, str]) -> Problems:
     if len(wanted) > LIST_MAX // 4:
         found.append(("headers", f"want at most {LIST_MAX // 4}"))
     for name, value in wanted.items():
-        field = f"headers.{name[:100]}"
-        if not HEADER_NAME.fullmatch(name):
-            found.append((field, "is no header name: letters, digits and dashes, such as X-Api-Key"))
-        elif name.lower() in OWN_HEADERS or name.lower().startswith(OWN_PREFIXES):
-            found.append((field, "is set by the hub: choose another name"))
-        if not HEADER_VALUE.fullmatch(value) or len(value) > 4096:
-            found.append((field, "the value must be at most 4096 printable ASCII characters, without line breaks"))
+        problems = header_rules.name_problem(name), header_rules.value_problem(value)
+        found += [(f"headers.{name[:100]}", problem) for problem in problems if problem]
     if len({n.lower() for n in wanted}) < len(wanted):
         found.append(("headers", "the same name is there twice, in different case: keep one"))
     return found
@@ -144,6 +138,12 @@ def _channels(wanted: Sequence[str]) -> Problems:
         for i, c in enumerate(wanted)
         if not re.fullmatch(r"[ -~]{1,100}", c)
     ]
+
+
+def _rate_limit(wanted: float | None) -> Problems:
+    if wanted is None or 0 < wanted <= RATE_MAX:
+        return []
+    return [("rate_limit", f"want more than 0 and at most {RATE_MAX} requests per second, such as 5 or 0.5; null for no limit")]
 
 
 def _range(field: str, value: float, bounds: tuple[float, float]) -> Problems:

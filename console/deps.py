@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from console.redrives import Redrives
     from console.stats import Stats
     from runtime.clock import Clock
-    from runtime.config import Endpoints, Sources
+    from runtime.config import Endpoints, Sources, Standings
     from runtime.health import Health
     from runtime.kafka import Kafka
     from runtime.publisher import Publisher
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 class Deps(msgspec.Struct, frozen=True, kw_only=True):
     """Reads: `queries` and `stats` (blocking: through `asyncio.to_thread`, or in a synchronous handler), `payloads`
-    (awaitable), `sources` and `endpoints` (live views, `.items` by id). Whatever changes something is a function of
+    (awaitable), `sources`, `endpoints` and `standings` (live views, `.items` by id). Whatever changes something is a function of
     `console.actions` that takes these Deps. `admin_key` is what the API and the dashboard ask for.
     """
 
@@ -37,6 +37,7 @@ class Deps(msgspec.Struct, frozen=True, kw_only=True):
     payloads: Payloads
     sources: Sources
     endpoints: Endpoints
+    standings: Standings
     config: ConfigWriter
     publisher: Publisher
     redrives: Redrives

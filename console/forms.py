@@ -7,11 +7,21 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from schemas.auth import Auth  # noqa: TC001 - msgspec resolves the annotations
+
 DAY_S = 24 * 3600
 
 
 class Form(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of request bodies."""
+
+
+Ordering = Literal["none", "key", "latest"]
+Signature = Literal["v1", "v1a"]
+
+
+class NoAuth(Form, frozen=True, kw_only=True, tag="none", tag_field="type", forbid_unknown_fields=True):
+    """No credentials, the same as null."""
 
 
 class EndpointForm(Form, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -27,11 +37,17 @@ class EndpointForm(Form, frozen=True, kw_only=True, forbid_unknown_fields=True):
     timeout_s: float = 15.0
     max_in_flight: int = 64
     retry_schedule: list[str | float] = []  # "5s", "5m" or seconds, before each retry
-    ordering: Literal["none"] = "none"
+    ordering: Ordering = "none"  # key: one object's events in their order; latest: only the newest of each object
+    rate_limit: float | None = None  # requests per second at most
+    batch_max: int = 1  # events in one request at most
+    batch_wait_ms: int = 0  # how long a batch waits to fill up
+    signature: Signature | None = None  # v1 when absent; changes by rotate-secret only
+    auth: Auth | NoAuth | None = None  # how the hub names itself, beside the signature
+    ca: str | None = None  # PEM, what the endpoint's certificate is checked against; the public ones when absent
 
 
 class EndpointPatch(Form, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Fields of an endpoint to change; what is absent stays. `headers` replaces all of them."""
+    """Fields of an endpoint to change; what is absent stays. `headers` replaces all of them, `auth` all of it."""
 
     url: str | UnsetType = UNSET
     description: str | UnsetType = UNSET
@@ -41,7 +57,13 @@ class EndpointPatch(Form, frozen=True, kw_only=True, forbid_unknown_fields=True)
     timeout_s: float | UnsetType = UNSET
     max_in_flight: int | UnsetType = UNSET
     retry_schedule: list[str | float] | UnsetType = UNSET
-    ordering: Literal["none"] | UnsetType = UNSET
+    ordering: Ordering | UnsetType = UNSET
+    rate_limit: float | UnsetType | None = UNSET
+    batch_max: int | UnsetType = UNSET
+    batch_wait_ms: int | UnsetType = UNSET
+    signature: Signature | UnsetType = UNSET
+    auth: Auth | NoAuth | UnsetType | None = UNSET
+    ca: str | UnsetType | None = UNSET
 
 
 class SourceForm(Form, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -69,9 +91,10 @@ class SourcePatch(Form, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class RotateEndpointForm(Form, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`overlap_s`: how long the old secrets sign too."""
+    """`overlap_s`: how long the old secrets sign too. `signature`: the kind of the new one, as before when absent."""
 
     overlap_s: float = DAY_S
+    signature: Signature | None = None
 
 
 class RotateSourceForm(Form, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -87,6 +110,12 @@ class StateForm(Form, frozen=True, kw_only=True, forbid_unknown_fields=True):
     reason: str | None = None
 
 
+class EnableForm(Form, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`recover`: send what it missed since it began to fail; when absent, if the hub disabled it."""
+
+    recover: bool | None = None
+
+
 class RetryForm(Form, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`force`: also when it is delivered or under way."""
 
@@ -94,13 +123,18 @@ class RetryForm(Form, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class RedriveForm(Form, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which dead deliveries; all that is absent matches. Times bound received_at, ms since the epoch, `to` exclusive."""
+    """Which dead deliveries; all that is absent matches.
+
+    Times are ms since the epoch: `from` and `to` (exclusive) bound received_at, `died_from` when it was given up.
+    """
 
     endpoint_id: str | None = None
     event_type: str | None = None
     object_key: str | None = None
     tenant: str | None = None
     cause: str | None = None
+    causes: list[str] = []  # one of these
+    died_from: int | None = None
     from_: int | None = msgspec.field(default=None, name="from")
     to: int | None = None
     dry_run: bool = False  # count, send nothing

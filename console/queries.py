@@ -31,13 +31,14 @@ LIMIT_MAX: Final = 500
 Limit = Annotated[int, msgspec.Meta(ge=1, le=LIMIT_MAX)]
 WEBHOOK_PREFIX: Final = "msg_"
 DELIVERY_PREFIX: Final = "dlv_"
+WAITING: Final = ("queued", "retrying")
+"""States of what is still to be sent."""
 _OPEN: Final = sa.text(store.OPEN_STATES)
 
 
 class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which deliveries. Times bound received_at and changed_at, ends are
-    exclusive; `search` is a delivery, webhook or event id
-    or an object key."""
+    """Which deliveries. Times bound received_at and changed_at, ends are exclusive; `search` is a delivery, webhook or
+    event id or an object key."""
 
     endpoint_id: str | None = None
     states: tuple[str, ...] = ()
@@ -46,10 +47,12 @@ class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
     event_id: str | None = None
     tenant: str | None = None
     cause: str | None = None
+    causes: tuple[str, ...] = ()  # one of these
     lane: str | None = None
     replay_id: str | None = None
     received_from: int | None = None
     received_to: int | None = None
+    changed_from: int | None = None
     changed_to: int | None = None
     search: str | None = None
 
@@ -70,9 +73,11 @@ class Queries:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
-    def deliveries(self, wanted: DeliveryFilter, *, cursor: str | None = None, limit: int = LIMIT) -> Page[DeliveryRow]:
-        """Deliveries, newest received first. Raises CursorError."""
-        return self._page(store.deliveries, DeliveryRow, _conditions(wanted), cursor, limit)
+    def deliveries(
+        self, wanted: DeliveryFilter, *, cursor: str | None = None, limit: int = LIMIT, oldest_first: bool = False
+    ) -> Page[DeliveryRow]:
+        """Deliveries, newest received first unless said otherwise. Raises CursorError."""
+        return self._page(store.deliveries, DeliveryRow, _conditions(wanted), cursor, limit, oldest_first=oldest_first)
 
     def dead(self, wanted: DeliveryFilter, *, cursor: str | None = None, limit: int = LIMIT) -> Page[DeliveryRow]:
         """Dead deliveries, newest received first. Raises CursorError."""
@@ -83,6 +88,15 @@ class Queries:
         with self._engine.connect() as connection:
             found = connection.execute(sa.select(sa.func.count()).select_from(store.deliveries).where(*_conditions(wanted)))
             return int(found.scalar_one())
+
+    def behind(self, row: DeliveryRow) -> int:
+        """How many deliveries of the same object wait behind one at its endpoint."""
+        c, own = store.deliveries.c, store.deliveries.alias()
+        wanted = DeliveryFilter(endpoint_id=row.endpoint_id, object_key=row.object_key, states=WAITING)
+        place = sa.select(own.c.seq).where(own.c.id == row.id).scalar_subquery()
+        query = sa.select(sa.func.count()).select_from(store.deliveries).where(*_conditions(wanted), c.seq > place)
+        with self._engine.connect() as connection:
+            return int(connection.execute(query).scalar_one())
 
     def delivery(self, delivery_id: str) -> DeliveryRow | None:
         """One delivery."""
@@ -134,14 +148,25 @@ class Queries:
             return [EventTypeRow(*row) for row in connection.execute(query)]
 
     def _page(
-        self, table: sa.Table, row_type: type[T], conditions: Iterable[sa.ColumnElement[bool]], cursor: str | None, limit: int
+        self,
+        table: sa.Table,
+        row_type: type[T],
+        conditions: Iterable[sa.ColumnElement[bool]],
+        cursor: str | None,
+        limit: int,
+        *,
+        oldest_first: bool = False,
     ) -> Page[T]:
         time, seq = table.c.received_at, table.c.seq
         size = max(1, min(limit, LIMIT_MAX))
-        query = _select(table, row_type).add_columns(seq).where(*conditions).order_by(time.desc(), seq.desc()).limit(size + 1)
+        order = (time, seq) if oldest_first else (time.desc(), seq.desc())
+        query = _select(table, row_type).add_columns(seq).where(*conditions).order_by(*order).limit(size + 1)
         if cursor is not None:
-            before_time, before_seq = cursors.decode(cursor)
-            query = query.where(time <= before_time, sa.or_(time < before_time, seq < before_seq))
+            at, place = cursors.decode(cursor)
+            further = (
+                (time >= at, sa.or_(time > at, seq > place)) if oldest_first else (time <= at, sa.or_(time < at, seq < place))
+            )
+            query = query.where(*further)
         with self._engine.connect() as connection:
             rows: Sequence[sa.Row[Any]] = connection.execute(query).all()
         more = len(rows) > size
@@ -167,11 +192,13 @@ def _conditions(wanted: DeliveryFilter) -> list[sa.ColumnElement[bool]]:
     found: list[Any] = [c[name] == value for name in exact if (value := getattr(wanted, name)) is not None]
     if wanted.states:
         found.append(c.state == wanted.states[0] if len(wanted.states) == 1 else c.state.in_(wanted.states))
-        if "delivered" not in wanted.states:
+        if not set(wanted.states) & set(store.CLOSED):
             found.append(_OPEN)  # literally the condition of the partial indexes, so that they are used
     if wanted.search is not None:
         found.append(_search(wanted.search))
-    found += _times(c.changed_at, None, wanted.changed_to)
+    if wanted.causes:
+        found.append(c.cause.in_(wanted.causes))
+    found += _times(c.changed_at, wanted.changed_from, wanted.changed_to)
     return found + _times(c.received_at, wanted.received_from, wanted.received_to)
 
 

@@ -56,9 +56,9 @@ class Redrives:
         """All that are remembered, newest first."""
         return list(reversed(self._jobs.values()))
 
-    def running(self) -> Redrive | None:
-        """The one that runs, if one does."""
-        return next((job for job in self._jobs.values() if job.state == "running"), None)
+    def running(self, endpoint_id: str | None) -> Redrive | None:
+        """One that runs and may touch deliveries of this endpoint (None: of any), if there is one."""
+        return next((job for job in self._jobs.values() if job.state == "running" and _touches(job, endpoint_id)), None)
 
     def cancel(self, job_id: str) -> None:
         """Stop one; what it sent stays sent."""
@@ -85,3 +85,7 @@ class Redrives:
         finally:
             job.finished_at = now_ms()
             del self._tasks[job.id]
+
+
+def _touches(job: Redrive, endpoint_id: str | None) -> bool:
+    return endpoint_id is None or job.wanted.endpoint_id in {None, endpoint_id}

@@ -29,7 +29,7 @@ class DeliveryRow(msgspec.Struct, frozen=True, kw_only=True):
     event_id: str
     event_type: str
     object_key: str
-    state: str  # queued, retrying, delivered or dead
+    state: str  # queued, retrying, delivered, dead or superseded
     spent: int  # attempts made
     cause: str | None  # why it is dead
     received_at: int
@@ -53,7 +53,7 @@ class AttemptRow(msgspec.Struct, frozen=True, kw_only=True):
     delivery_id: str
     endpoint_id: str
     attempt: int
-    state: str  # of the delivery after it: delivered, retrying or dead
+    state: str  # of the delivery after it: delivered, retrying or dead; superseded: it was not made
     status: int | None
     error_class: str | None
     error: str | None
@@ -125,6 +125,7 @@ class StatsBucket(msgspec.Struct, frozen=True, kw_only=True):
     delivered: int
     failed: int  # attempts
     dead: int
+    superseded: int  # not sent, a newer event of the object was
     latency_p50_ms: float | None
     latency_p99_ms: float | None
 
@@ -167,6 +168,7 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     retrying: int = 0
     delivered: int = 0
     dead: int = 0
+    superseded: int = 0
 
 
 class EventTypeRow(msgspec.Struct, frozen=True):

@@ -9,12 +9,15 @@ import sqlalchemy as sa
 
 from console import store
 from console.histogram import percentile
+from console.queries import WAITING
 from console.rows import Activity, EndpointHealth, Outcomes, StatsBucket, Totals
 
 if TYPE_CHECKING:
     from runtime.clock import Clock
 
-Kind = Literal["received", "rejected", "unrouted", "quarantined", "queued", "delivered", "failed", "dead", "duration"]
+Kind = Literal[
+    "received", "rejected", "unrouted", "quarantined", "queued", "delivered", "failed", "dead", "superseded", "duration"
+]
 """What is counted. "delivered" is in buckets of latency end to end, "duration" (of all attempts) in buckets of its own."""
 
 HUB: Final = ""  # endpoint_id of the counts of the whole hub
@@ -22,7 +25,6 @@ WIDTHS: Final = (60, 3600)  # seconds
 MINUTES_KEPT_S: Final = 3 * 24 * 3600  # older charts are drawn from hours
 POINTS_MAX: Final = 2000
 HOUR_MS: Final = 3_600_000
-WAITING: Final = ("queued", "retrying")
 
 
 class RangeError(ValueError):
@@ -59,15 +61,12 @@ class Stats:
         delivered, failed = kinds.get("delivered", Counter()), kinds.get("failed", Counter())
         duration = kinds.get("duration", Counter())
         tried = delivered.total() + failed.total()
-        activity = store.endpoint_activity.c
-        with self._engine.connect() as connection:
-            query = sa.select(activity.last_success_at, activity.last_failure_at).where(activity.endpoint_id == endpoint_id)
-            last = connection.execute(query).first()
+        last = self._last(endpoint_id)
         totals = self.totals(endpoint_id)
         return EndpointHealth(
             endpoint_id=endpoint_id,
-            last_success_at=last.last_success_at if last else None,
-            last_failure_at=last.last_failure_at if last else None,
+            last_success_at=last.last_success_at,
+            last_failure_at=last.last_failure_at,
             attempts_1h=tried,
             success_rate_1h=round(delivered.total() / tried, 4) if tried else None,
             waiting=totals.queued + totals.retrying,
@@ -78,6 +77,17 @@ class Stats:
             latency_p50_ms=percentile(delivered, 0.5),
             latency_p99_ms=percentile(delivered, 0.99),
         )
+
+    def last_success(self, endpoint_id: str) -> int | None:
+        """When an endpoint last took a delivery."""
+        return self._last(endpoint_id).last_success_at
+
+    def _last(self, endpoint_id: str) -> Activity:
+        a = store.endpoint_activity.c
+        with self._engine.connect() as connection:
+            query = sa.select(a.last_success_at, a.last_failure_at).where(a.endpoint_id == endpoint_id)
+            row = connection.execute(query).first()
+        return Activity(None, None) if row is None else Activity(*row)
 
     def totals(self, endpoint_id: str | None = None) -> Totals:
         """Deliveries by state, of one endpoint or of all."""
@@ -166,6 +176,7 @@ def _bucket(at: int, kinds: dict[str, Counter[int]]) -> StatsBucket:
         delivered=total("delivered"),
         failed=total("failed"),
         dead=total("dead"),
+        superseded=total("superseded"),
         latency_p50_ms=percentile(latency, 0.5),
         latency_p99_ms=percentile(latency, 0.99),
     )

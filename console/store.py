@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-VERSION: Final = "1"
+VERSION: Final = "2"
 FILE: Final = "console.db"
-OPEN_STATES: Final = "state <> 'delivered'"  # written the same in the partial indexes and in the queries that use them
+CLOSED: Final = ("delivered", "superseded")  # what nobody waits for; the others are few and have indexes of their own
+OPEN_STATES: Final = "state NOT IN ('delivered', 'superseded')"  # written the same in those indexes and in their queries
 
 _SERIAL: Final = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # SQLite numbers rows only in an INTEGER key
 _metadata: Final = sa.MetaData()

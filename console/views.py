@@ -6,6 +6,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from console import certificates, credentials
+from console.certificates import CertificateView  # noqa: TC001 - msgspec resolves the annotations
+from console.credentials import AuthView  # noqa: TC001 - the same
+from runtime import signing
+
 if TYPE_CHECKING:
     from runtime.config import Endpoint, Source
     from schemas.records import SecretValue
@@ -17,6 +22,13 @@ class SecretView(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     created_at: int
     expires_at: int | None
+
+
+class SigningSecretView(SecretView, frozen=True, kw_only=True):
+    """A signing secret without its value. `public_key`: what a receiver verifies v1a with; null for v1."""
+
+    signature: str  # v1 or v1a
+    public_key: str | None
 
 
 class EndpointView(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,10 +44,17 @@ class EndpointView(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: float
     max_in_flight: int
     retry_schedule: list[float]
-    ordering: str
+    ordering: str  # none, key or latest
+    rate_limit: float | None
+    batch_max: int
+    batch_wait_ms: int
+    signature: str  # v1 or v1a
+    auth: AuthView
+    ca: list[CertificateView]
     state: str  # active, paused or disabled
     state_reason: str | None
-    secrets: list[SecretView]
+    disabled_by: str | None  # hub or person
+    secrets: list[SigningSecretView]
     created_at: int
     updated_at: int
 
@@ -58,16 +77,25 @@ class SourceView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EndpointCreated(EndpointView, frozen=True, kw_only=True):
-    """A new endpoint. `secret` is shown this once."""
+    """A new endpoint. `secret` is shown this once; with v1a the receiver needs `public_key` alone."""
 
     secret: str
+    public_key: str | None
+
+
+class EndpointEnabled(EndpointView, frozen=True, kw_only=True):
+    """An endpoint that is sent to again. `redrive_id`: the re-drive of the `recovering` deliveries that it missed."""
+
+    redrive_id: str | None
+    recovering: int
 
 
 class SecretCreated(msgspec.Struct, frozen=True, kw_only=True):
     """A new signing secret, shown this once; the old ones sign too until `old_expire_at`."""
 
     secret: str
-    secrets: list[SecretView]
+    public_key: str | None
+    secrets: list[SigningSecretView]
     old_expire_at: int
 
 
@@ -88,10 +116,17 @@ def endpoint_view(endpoint: Endpoint) -> EndpointView:
         timeout_s=c.timeout_s,
         max_in_flight=c.max_in_flight,
         retry_schedule=c.retry_schedule,
-        ordering="none",
+        ordering=c.ordering,
+        rate_limit=c.rate_limit,
+        batch_max=c.batch_max,
+        batch_wait_ms=c.batch_wait_ms,
+        signature=c.signature,
+        auth=credentials.view(endpoint.auth),
+        ca=certificates.views(c.ca) if c.ca else [],
         state=c.state,
         state_reason=c.state_reason,
-        secrets=secret_views(c.secrets),
+        disabled_by=c.disabled_by,
+        secrets=signing_secret_views(endpoint),
         created_at=c.created_at,
         updated_at=c.updated_at,
     )
@@ -114,6 +149,23 @@ def source_view(source: Source) -> SourceView:
         created_at=c.created_at,
         updated_at=c.updated_at,
     )
+
+
+def signing_secret_views(endpoint: Endpoint) -> list[SigningSecretView]:
+    """An endpoint's secrets without their values."""
+    values = {secret.id: secret.value for secret in endpoint.secrets}
+    return [_signing_secret_view(s, values.get(s.id, "")) for s in endpoint.config.secrets]
+
+
+def _signing_secret_view(s: SecretValue, value: str) -> SigningSecretView:
+    return SigningSecretView(
+        id=s.id, created_at=s.created_at, expires_at=s.expires_at, signature=signing.kind_of(value), public_key=public_key(value)
+    )
+
+
+def public_key(secret: str) -> str | None:
+    """The key a receiver verifies with, where that is another than the secret."""
+    return signing.public_key(secret) if signing.kind_of(secret) == "v1a" else None
 
 
 def secret_views(secrets: list[SecretValue]) -> list[SecretView]:

@@ -6,10 +6,10 @@ import random
 import threading
 from typing import TYPE_CHECKING, Final
 
+from delivery import client
 from delivery.backlog import Backlog
 from delivery.engine import Engine, Limits
 from delivery.held_reader import HeldReader
-from delivery.http import HttpClient
 from delivery.lane import DRAIN_S, Lane, LaneSpec
 from delivery.outbox import Outbox
 from delivery.roster import Roster
@@ -43,7 +43,7 @@ class Worker:
         roster = Roster(self._endpoints, self._standings, process.clock)
         self._readers = {name: HeldReader(name, kafka, self._deliver) for name in ("restore held", "fetch held")}
         self._engine = Engine(
-            sender=HttpClient(clock=process.clock, egress_allow=settings.egress_allow),
+            sender=client.build(settings, process.clock),
             outbox=self._outbox,
             roster=roster,
             backlog=Backlog(

@@ -11,7 +11,7 @@ import logging
 import math
 import os
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence  # noqa: TC003 - msgspec resolves the annotations
 from typing import TYPE_CHECKING, Final
 
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
     from delivery.backlog import Backlog
     from delivery.held_reader import Answer
+    from delivery.http import HttpClient
     from delivery.item import Due
     from delivery.outbox import Outbox
     from delivery.outcome import Outcome
-    from delivery.receiver import Receiver
+    from delivery.receiver import Receiver, Trust
     from delivery.roster import Roster
-    from delivery.sender import Sender
     from runtime.clock import Clock
     from schemas.records import Delivery
 
@@ -64,7 +64,7 @@ class Engine:
     def __init__(
         self,
         *,
-        sender: Sender,
+        sender: HttpClient,
         outbox: Outbox,
         roster: Roster,
         backlog: Backlog,
@@ -80,9 +80,10 @@ class Engine:
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         sender.watch(self._wake)
         self._ring: deque[Receiver] = deque()  # receivers that have something to start
-        self._benched: list[Receiver] = []  # that lag, while their like have their share of the worker
+        self._benched: list[Receiver] = []  # while their like have their share of the worker
         self._busy: dict[int, Receiver] = {}  # that have requests under way
-        self._slow = 0  # requests under way to receivers that lag
+        self._tripped: set[int] = set()  # receivers whose breaker is not closed
+        self._shares: Counter[Trust] = Counter()  # requests under way by what is known of their receivers
         self._alarms: list[tuple[int, int, Receiver, str | None]] = []  # (ms, tie-break, receiver, line)
         self._count = 0
         self._next_check = 0.0
@@ -233,10 +234,11 @@ class Engine:
 
     def _check(self, now: float) -> None:
         """Look for endpoints that lag; when room gets short, set aside what one that cannot keep up has queued."""
-        self._slow = 0
+        self._shares.clear()
         for receiver in self._busy.values():
-            receiver.lagging = receiver.lags(now)
-            self._slow += receiver.requests if receiver.lagging else 0
+            if receiver.lags(now):
+                receiver.trust = "bad"
+            self._shares[receiver.trust] += receiver.requests
         benched, self._benched = self._benched, []
         for receiver in benched:
             self._line_up(receiver)
@@ -266,7 +268,7 @@ class Engine:
             receiver.waiting_for_turn = False
             if receiver.given_up is not None:
                 self._give_up(receiver)
-            elif receiver.lagging and self._slow >= self._limits.requests // 2:
+            elif not self._has_share(receiver):
                 self._benched.append(receiver)
             elif self._may_start(receiver, now):
                 items = self._next_items(receiver)
@@ -288,6 +290,15 @@ class Engine:
             self._alarm_in(wait, receiver)
         return wait <= 0
 
+    def _has_share(self, receiver: Receiver) -> bool:
+        """Whether its like have not used up what they may: a quarter of the worker is for those that are known to answer."""
+        share, limit = self._shares, self._limits.requests
+        if receiver.trust == "proven":
+            return True
+        if receiver.trust == "bad":
+            return share["bad"] < limit // 2
+        return share["new"] < max(limit // 4, 1) and share["new"] + share["bad"] < limit * 3 // 4
+
     def _next_items(self, receiver: Receiver) -> list[Due]:
         count = min(receiver.batch_max, len(receiver.queue))
         taken = [receiver.queue.popleft() for _ in range(count)]
@@ -305,6 +316,7 @@ class Engine:
     def _attempt(self, receiver: Receiver, items: list[Due], now: float) -> None:
         receiver.begin(items, now)
         self._busy[id(receiver)] = receiver
+        self._shares[receiver.trust] += 1
         request = receiver.request(items, self._clock.now_ms())
         self._sender.start(request, lambda outcome: self._ended(receiver, items, outcome))
 
@@ -313,7 +325,6 @@ class Engine:
         receiver.end(items, outcome, now_ms)
         if not receiver.requests:
             self._busy.pop(id(receiver), None)
-            receiver.lagging = False
         batch_id = receiver.batch_id(items)
         for item in items:
             self._decide(receiver, item, outcome, now_ms, batch_id)
@@ -324,6 +335,8 @@ class Engine:
         self._line_up(receiver)
 
     def _breaker_moved(self, receiver: Receiver, now: float) -> None:
+        (self._tripped.discard if receiver.breaker.state == "closed" else self._tripped.add)(id(receiver))
+        metrics.BREAKERS.set(len(self._tripped))
         if receiver.breaker.state == "open":
             self._put_away(receiver, now)
             self._alarm_in(receiver.breaker.probe_at - now, receiver)

@@ -10,10 +10,11 @@ import logging
 import os
 import queue
 import threading
+import time
 import uuid
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from runtime.kafka import OFFSET_BEGINNING, TopicPartition
+from runtime.kafka import OFFSET_BEGINNING, KafkaException, TopicPartition
 from schemas import topics
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 RESTORE_BATCH: Final = 1000
 FETCH_COUNT: Final = 200
 FETCH_BYTES: Final = 2 * 1024 * 1024
+AGAIN_S: Final = 0.2
 PATIENCE_S: Final = 10.0  # how long one record may take to come before it is asked for again
 
 
@@ -96,18 +98,25 @@ class HeldReader:
         consumer = self._kafka.consumer(f"held-{uuid.uuid4()}", fetch_wait_max_ms=100, queued_max_messages_kbytes=4096)
         try:
             while (request := self._requests.get()) is not None:
-                tracker, partition, offset = request
-                if tracker.revoked:
-                    continue
-                if offset is None:
-                    self._restore(consumer, tracker, partition)
-                else:
-                    self._deliver(Fetched(tracker, partition, offset, self._fetch(consumer, tracker, partition, offset)))
+                while not request[0].revoked and not self._answered(consumer, *request):
+                    time.sleep(AGAIN_S)
         except Exception:
             log.critical("what is held cannot be read, ending the process", exc_info=True)
             os._exit(70)
         finally:
             consumer.close()
+
+    def _answered(self, consumer: Consumer, tracker: Tracker, partition: int, offset: int | None) -> bool:
+        """Answer a request. False when Kafka could not: it is away, or does not know yet who leads the partition."""
+        try:
+            if offset is None:
+                self._restore(consumer, tracker, partition)
+            else:
+                self._deliver(Fetched(tracker, partition, offset, self._fetch(consumer, tracker, partition, offset)))
+        except KafkaException as e:
+            log.warning("what is held cannot be read yet", extra={"partition": partition, "error": str(e)})
+            return False
+        return True
 
     def _restore(self, consumer: Consumer, tracker: Tracker, partition: int) -> None:
         at = TopicPartition(self._topic, partition, OFFSET_BEGINNING)

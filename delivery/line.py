@@ -97,7 +97,7 @@ class Places:
 class Line:
     """What waits at an endpoint in one order. Items in memory stand behind all places."""
 
-    __slots__ = ("busy", "due_ms", "memory", "parked", "places", "sequence", "taken")
+    __slots__ = ("busy", "due_ms", "memory", "parked", "places", "sequence", "taken", "urged")
 
     def __init__(self) -> None:
         self.places = Places()
@@ -105,6 +105,7 @@ class Line:
         self.busy = False  # its head is queued or under way (ordered)
         self.due_ms = 0  # its head is not tried before (ordered)
         self.parked = False  # a person set it aside until its head is retried (ordered)
+        self.urged = False  # a person wants its head tried now, whatever its record says (ordered)
         self.sequence = 0  # of its newest event (latest)
         self.taken: set[int] = set()  # positions of places that are queued or under way (unordered)
 

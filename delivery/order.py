@@ -61,9 +61,10 @@ class Order:
             self._fate.supersede(item)
             return
         item.line = name
-        if line.places or line.parked or receiver.shut(now) or delivery.not_before > self._clock.now_ms():
+        now_ms = self._clock.now_ms()
+        if line.places or line.parked or receiver.shut(now) or max(line.due_ms, delivery.not_before) > now_ms:
             if line.empty:
-                line.due_ms = delivery.not_before
+                line.due_ms = max(line.due_ms, delivery.not_before)
             self._hold_followers(receiver, name, line)
             self._hold(receiver, name, line, item, delivery)
         elif line.busy:
@@ -82,7 +83,7 @@ class Order:
         if place is None:
             return False
         if place == line.places[0]:
-            line.due_ms, line.parked = 0, False
+            line.due_ms, line.parked, line.urged = 0, False, True
             receiver.breaker.probe_now(now)
             self._want(receiver, name, line)
         return True
@@ -204,15 +205,17 @@ class Order:
                 self._want(receiver, name, line)
                 return
             item.line = name
-            if item.delivery.command == PARK or item.delivery.not_before > self._clock.now_ms():
+            if not line.urged and (item.delivery.command == PARK or item.delivery.not_before > self._clock.now_ms()):
                 # Known only now, after a restart: until then it was but a place.
-                line.parked = line.due_ms == 0 and item.delivery.command == PARK
-                line.due_ms = max(line.due_ms, item.delivery.not_before)
-                if line.parked or line.due_ms > self._clock.now_ms():
-                    self._backlog.put_back(line, item)
-                    self._want(receiver, name, line)
-                    return
-            line.busy = True
+                line.parked, line.due_ms = item.delivery.command == PARK, item.delivery.not_before
+                self._backlog.put_back(line, item)
+                self._want(receiver, name, line)
+                return
+            if receiver.ordering == "latest" and len(line):  # written down when a newer one could not be seen yet
+                self._fate.supersede(item)
+                self._want(receiver, name, line)
+                return
+            line.busy, line.urged = True, False
             self._enqueue(receiver, item)
 
         return fetched

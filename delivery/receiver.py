@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from delivery import batch
 from delivery.breaker import Breaker
@@ -15,13 +15,16 @@ from delivery.request import RequestBuilder
 from delivery.spill import Delay, Load
 
 if TYPE_CHECKING:
-    from delivery.http import Request
     from delivery.item import Due
     from delivery.outcome import Outcome
+    from delivery.transfer import Request
     from runtime.config import Endpoint
 
 _SMOOTHING: Final = 0.2
-LAGS_AFTER_S: Final = 1.0  # an endpoint whose oldest request is out for longer shares half of the worker with its like
+LAGS_AFTER_S: Final = 1.0  # an endpoint whose oldest request is out for longer is as bad as one that fails
+
+Trust = Literal["new", "proven", "bad"]
+"""What its last request says of an endpoint: nothing yet, that it answers, that it does not."""
 
 
 class Receiver:
@@ -36,7 +39,7 @@ class Receiver:
         self.requests = 0  # of them: a batch is one
         self.answer_s = 0.0  # smoothed duration of its attempts
         self.waiting_for_turn = False  # stands in the worker's ring
-        self.lagging = False
+        self.trust: Trust = "new"
         self.spill_delay = Delay()  # of what is moved to a retry topic because it cannot keep up
         self.fetching = False  # a record of `rest` is on its way
         self.deleted = False
@@ -121,6 +124,7 @@ class Receiver:
             self.under_way.pop(id(item), None)
             item.tracker.under_way -= 1
         self.answer_s += _SMOOTHING * (outcome.total_ms / 1000 - self.answer_s)
+        self.trust = "proven" if outcome.delivered else "bad"
         if outcome.delivered:
             self.spill_delay.delivered()
         self.limit.learn(outcome, now_ms=now_ms, full=full)

@@ -67,6 +67,7 @@ def next_try(delivery: Delivery, outcome: Outcome, not_before: int) -> Delivery:
         not_before=not_before,
         last_status=outcome.status,
         last_error=outcome.error,
+        command=None,
     )
 
 

@@ -8,7 +8,6 @@ from console.actions.endpoints import (
     create_endpoint,
     delete_endpoint,
     disable_endpoint,
-    enable_endpoint,
     patch_endpoint,
     pause_endpoint,
     put_endpoint,
@@ -16,6 +15,8 @@ from console.actions.endpoints import (
     rotate_endpoint_secret,
     send_test,
 )
+from console.actions.ordered import park, skip
+from console.actions.recover import enable_endpoint, missed
 from console.actions.sources import create_source, delete_source, patch_source, put_source, rotate_source_secret
 
 __all__ = [
@@ -26,6 +27,8 @@ __all__ = [
     "delete_source",
     "disable_endpoint",
     "enable_endpoint",
+    "missed",
+    "park",
     "patch_endpoint",
     "patch_source",
     "pause_endpoint",
@@ -37,4 +40,5 @@ __all__ = [
     "rotate_endpoint_secret",
     "rotate_source_secret",
     "send_test",
+    "skip",
 ]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from msgspec import UNSET
 
-from console import checks
-from console.actions.secrets import new_id, new_signing_secret, rotated, sealed
+from console import checks, credentials
+from console.actions.secrets import new_id, rotated, sealed
 from console.actions.write import applied, one_at_a_time, publish, shown
-from console.forms import EndpointForm, EndpointPatch
+from console.forms import EndpointForm, EndpointPatch, NoAuth
 from console.problems import ConflictError, InvalidError, NotFoundError
-from console.views import EndpointCreated, EndpointView, SecretCreated, endpoint_view, secret_views
+from console.views import EndpointCreated, EndpointView, SecretCreated, endpoint_view, public_key, signing_secret_views
+from runtime import signing
+from schemas import auth as auths
 from schemas import ids, topics
 from schemas.records import Delivery, EndpointConfig
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from console.deps import Deps
     from runtime.config import Endpoint
 
-TEST_TYPE = "hookstream.test"
+TEST_TYPE: Final = "hookstream.test"
 
 
 @one_at_a_time
@@ -31,11 +33,13 @@ async def create_endpoint(deps: Deps, form: EndpointForm) -> EndpointCreated:
     if endpoint_id in deps.endpoints.items:
         raise ConflictError(f"endpoint {endpoint_id!r} exists: change it with PATCH, or choose another id")
     now = deps.clock.now_ms()
-    secret = new_signing_secret()
+    signature = form.signature or "v1"
+    secret = signing.new_secret(signature)
     config = EndpointConfig(
         id=endpoint_id,
         tenant=form.tenant,
         secrets=[sealed(deps.config.box, secret, now)],
+        signature=signature,
         state="active",
         created_at=now,
         updated_at=now,
@@ -43,7 +47,7 @@ async def create_endpoint(deps: Deps, form: EndpointForm) -> EndpointCreated:
     )
     await applied(deps.config.put_endpoint(config))
     view = endpoint_view(found(deps, endpoint_id))
-    return EndpointCreated(**msgspec.structs.asdict(view), secret=secret)
+    return EndpointCreated(**msgspec.structs.asdict(view), secret=secret, public_key=public_key(secret))
 
 
 @one_at_a_time
@@ -54,6 +58,7 @@ async def put_endpoint(deps: Deps, endpoint_id: str, form: EndpointForm) -> Endp
         raise InvalidError([("id", f"cannot be changed: leave it out or send {endpoint_id!r}")])
     if form.tenant != old.tenant:
         raise InvalidError([("tenant", f"cannot be changed: send {old.tenant!r}, or make a new endpoint")])
+    _same_signature(old, form.signature)
     _check(deps, form)
     return await _change(deps, endpoint_id, **_settable(deps, form))
 
@@ -64,22 +69,14 @@ async def patch_endpoint(deps: Deps, endpoint_id: str, patch: EndpointPatch) -> 
     endpoint = found(deps, endpoint_id)
     given: dict[str, Any] = {k: v for k, v in msgspec.structs.asdict(patch).items() if v is not UNSET}
     old = endpoint.config
-    before: dict[str, Any] = {
-        "url": old.url,
-        "tenant": old.tenant,
-        "description": old.description,
-        "event_types": old.event_types,
-        "channels": old.channels,
-        "headers": endpoint.headers,
-        "timeout_s": old.timeout_s,
-        "max_in_flight": old.max_in_flight,
-        "retry_schedule": list(old.retry_schedule),
-    }
+    _same_signature(old, given.get("signature"))
+    before: dict[str, Any] = {name: getattr(old, name) for name in _PLAIN}
+    before |= {"tenant": old.tenant, "headers": endpoint.headers, "auth": endpoint.auth}
     form = EndpointForm(**before | given)
     # Only what is asked for is judged: an endpoint made under other settings can still be renamed.
     _check(deps, form, fields=given)
     settable = _settable(deps, form)
-    return await _change(deps, endpoint_id, **{name: settable[name] for name in given if name in settable})
+    return await _change(deps, endpoint_id, **{name: value for name, value in settable.items() if _asked_by(name) in given})
 
 
 @one_at_a_time
@@ -90,14 +87,25 @@ async def delete_endpoint(deps: Deps, endpoint_id: str) -> None:
 
 
 @one_at_a_time
-async def rotate_endpoint_secret(deps: Deps, endpoint_id: str, overlap_s: float) -> SecretCreated:
-    """A new signing secret; the old ones sign too until the overlap ends. Raises like `patch_endpoint`."""
+async def rotate_endpoint_secret(
+    deps: Deps, endpoint_id: str, overlap_s: float, signature: signing.Kind | None = None
+) -> SecretCreated:
+    """A new signing secret, of another kind if one is named; the old ones sign too until the overlap ends.
+
+    Raises like `patch_endpoint`.
+    """
     old = found(deps, endpoint_id).config
     _raise(checks.overlap(overlap_s))
-    now, secret = deps.clock.now_ms(), new_signing_secret()
+    kind = signature or old.signature
+    now, secret = deps.clock.now_ms(), signing.new_secret(kind)
     secrets = rotated(old.secrets, sealed(deps.config.box, secret, now), now, overlap_s)
-    await _change(deps, endpoint_id, secrets=secrets)
-    return SecretCreated(secret=secret, secrets=secret_views(secrets), old_expire_at=now + round(overlap_s * 1000))
+    await _change(deps, endpoint_id, secrets=secrets, signature=kind)
+    return SecretCreated(
+        secret=secret,
+        public_key=public_key(secret),
+        secrets=signing_secret_views(found(deps, endpoint_id)),
+        old_expire_at=now + round(overlap_s * 1000),
+    )
 
 
 @one_at_a_time
@@ -113,19 +121,19 @@ async def resume_endpoint(deps: Deps, endpoint_id: str) -> EndpointView:
     """Send again what waited while it was paused. Raises ConflictError when it is disabled."""
     if found(deps, endpoint_id).config.state == "disabled":
         raise ConflictError(f"endpoint {endpoint_id!r} is disabled: enable it")
-    return await _change(deps, endpoint_id, state="active", state_reason=None)
+    return await _change(deps, endpoint_id, state="active", state_reason=None, disabled_by=None)
 
 
 @one_at_a_time
 async def disable_endpoint(deps: Deps, endpoint_id: str, reason: str | None = None) -> EndpointView:
-    """Send nothing more and give up what is due; the dead can be re-driven later."""
-    return await _change(deps, endpoint_id, state="disabled", state_reason=reason or "disabled by a person")
+    """Send nothing more, route nothing more to it and give up what is due; the dead can be re-driven later."""
+    return await _change(deps, endpoint_id, state="disabled", state_reason=reason or "disabled by a person", disabled_by="person")
 
 
 @one_at_a_time
-async def enable_endpoint(deps: Deps, endpoint_id: str) -> EndpointView:
-    """Send again, whatever stopped it."""
-    return await _change(deps, endpoint_id, state="active", state_reason=None)
+async def resume_anyhow(deps: Deps, endpoint_id: str) -> EndpointView:
+    """Make it active, whatever stopped it."""
+    return await _change(deps, endpoint_id, state="active", state_reason=None, disabled_by=None)
 
 
 async def send_test(deps: Deps, endpoint_id: str) -> Delivery:
@@ -170,22 +178,40 @@ async def _change(deps: Deps, endpoint_id: str, **fields: Any) -> EndpointView:
     return endpoint_view(found(deps, endpoint_id))
 
 
+_PLAIN: Final = (
+    "url", "description", "event_types", "channels", "timeout_s", "max_in_flight", "retry_schedule", "ordering", "rate_limit",
+    "batch_max", "batch_wait_ms", "ca",
+)  # fmt: skip
+"""Fields that are kept as they are sent."""
+
+
 def _settable(deps: Deps, form: EndpointForm) -> dict[str, Any]:
     """Fields of the configuration that a form sets."""
-    return {
-        "url": form.url,
-        "description": form.description,
-        "event_types": form.event_types,
-        "channels": form.channels,
-        "headers": {name: deps.config.box.encrypt(value) for name, value in form.headers.items()},
-        "timeout_s": float(form.timeout_s),
-        "max_in_flight": form.max_in_flight,
+    seal = deps.config.box.encrypt
+    auth = None if form.auth is None or isinstance(form.auth, NoAuth) else form.auth
+    return {name: getattr(form, name) for name in _PLAIN} | {
+        "headers": {name: seal(value) for name, value in form.headers.items()},
         "retry_schedule": checks.schedule(form.retry_schedule)[0],
+        "auth_kind": credentials.view(auth).type,
+        "auth": seal(auths.seal_text(auth)) if auth is not None else None,
     }
 
 
+def _asked_by(setting: str) -> str:
+    """The field of the API that a setting comes from."""
+    return "auth" if setting == "auth_kind" else setting
+
+
+def _same_signature(old: EndpointConfig, wanted: str | None) -> None:
+    if wanted not in {None, old.signature}:
+        words = (
+            f'is {old.signature} and changes with the secret: POST /endpoints/{old.id}/rotate-secret {{"signature": "{wanted}"}}'
+        )
+        raise InvalidError([("signature", words)])
+
+
 def _check(deps: Deps, form: EndpointForm, fields: dict[str, Any] | None = None) -> None:
-    problems = checks.endpoint(form, deps.settings.egress_allow)
+    problems = checks.endpoint(form, deps.settings.egress_allow, deps.clock.now_ms())
     if fields is not None:
         problems = [p for p in problems if p[0].split("[")[0].split(".")[0] in fields]
     _raise(problems)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import secrets
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -14,14 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from runtime.secrets import SecretBox
-
-PREFIX: Final = "whsec_"
-BYTES: Final = 32
-
-
-def new_signing_secret() -> str:
-    """A signing secret as Standard Webhooks writes it."""
-    return PREFIX + base64.b64encode(secrets.token_bytes(BYTES)).decode()
 
 
 def new_id(prefix: str) -> str:

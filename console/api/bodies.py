@@ -44,7 +44,7 @@ def parse_body(body: bytes, form: type[S]) -> S:
     problems: list[tuple[str, str]] = []
     if form in {EndpointForm, EndpointPatch}:
         problems = checks.unsupported(fields)
-        fields = {k: v for k, v in fields.items() if k not in checks.UNSUPPORTED and (k != "ordering" or v == "none")}
+        fields = {k: v for k, v in fields.items() if k not in checks.UNSUPPORTED}
     try:
         found = msgspec.convert(fields, form)
     except msgspec.ValidationError as e:
@@ -92,7 +92,8 @@ def field_error(error: msgspec.ValidationError, form: type[msgspec.Struct]) -> t
     match = _AT.fullmatch(str(error))
     what, path = (match["what"], match["path"] or "") if match else (str(error), "")
     known = ", ".join(field.encode_name for field in msgspec.structs.fields(form))
-    for pattern, words in ((_MISSING, "is required"), (_UNKNOWN, f"is not known: use {known}")):
+    unknown = "is not known here: leave it out" if path else f"is not known: use {known}"
+    for pattern, words in ((_MISSING, "is required"), (_UNKNOWN, unknown)):
         found = pattern.fullmatch(what)
         if found:
             return f"{path}.{found['name']}".lstrip("."), words

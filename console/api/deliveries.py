@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 
 from console import actions
+from console.actions.ordered import Commanded
 from console.api.bodies import time_ms
 from console.api.operation import Call, Operation
 from console.forms import RetryForm
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from console.deps import Deps
     from schemas.records import Attempt
 
-State = Literal["queued", "retrying", "delivered", "dead"]
+State = Literal["queued", "retrying", "delivered", "dead", "superseded"]
 
 
 class DeliveryQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +55,7 @@ class AttemptDetail(AttemptRow, frozen=True, kw_only=True):
     response_head: str | None = None
     response_head_base64: str | None = None
     response_cut: bool | None = None
+    batch_id: str | None = None  # the same for all deliveries of one request
 
 
 class DeliveryDetail(DeliveryRow, frozen=True, kw_only=True):
@@ -131,6 +133,7 @@ def _detail(row: AttemptRow, record: Attempt | None) -> AttemptDetail:
         response_head=_text(record.response_head),
         response_head_base64=base64.b64encode(record.response_head).decode(),
         response_cut=record.response_cut,
+        batch_id=record.batch_id,
     )
 
 
@@ -146,6 +149,14 @@ async def _retry(deps: Deps, call: Call) -> RetryQueued:
     return RetryQueued(id=queued.id, webhook_id=queued.webhook_id, attempt=queued.attempt)
 
 
+async def _skip(deps: Deps, call: Call) -> Commanded:
+    return await actions.skip(deps, call.path["id"])
+
+
+async def _park(deps: Deps, call: Call) -> Commanded:
+    return await actions.park(deps, call.path["id"])
+
+
 OPERATIONS: Final = (
     Operation(method="GET", path="/deliveries", name="listDeliveries", tag="deliveries",
               summary="Deliveries, newest received first.",
@@ -154,6 +165,12 @@ OPERATIONS: Final = (
               summary="One delivery with its payload, its request headers and its attempts.",
               run=_show, answer=DeliveryDetail, errors=(404,)),
     Operation(method="POST", path="/deliveries/{id}/retry", name="retryDelivery", tag="deliveries",
-              summary="Send a dead delivery again, under the same webhook id.",
+              summary="Send a dead delivery again, under the same webhook id; one that waits at an ordered endpoint at once.",
               run=_retry, body=RetryForm, answer=RetryQueued, status=202, errors=(400, 404, 409, 410, 422)),
+    Operation(method="POST", path="/deliveries/{id}/skip", name="skipDelivery", tag="deliveries",
+              summary="Give up a delivery that waits at an ordered endpoint (dead, cause skipped); the next of its object goes.",
+              run=_skip, answer=Commanded, status=202, errors=(404, 409, 410)),
+    Operation(method="POST", path="/deliveries/{id}/park", name="parkDelivery", tag="deliveries",
+              summary="Keep a delivery that waits at an ordered endpoint, and all of its object behind it, until it is retried.",
+              run=_park, answer=Commanded, status=202, errors=(404, 409, 410)),
 )  # fmt: skip

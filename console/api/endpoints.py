@@ -9,10 +9,11 @@ import msgspec
 
 from console import actions
 from console.api.operation import Call, Operation
-from console.forms import EndpointForm, EndpointPatch, RotateEndpointForm, StateForm
+from console.forms import EnableForm, EndpointForm, EndpointPatch, RotateEndpointForm, StateForm
+from console.health import EndpointCondition, health
 from console.problems import NotFoundError
-from console.rows import EndpointHealth, Page
-from console.views import EndpointCreated, EndpointView, SecretCreated, endpoint_view
+from console.rows import Page
+from console.views import EndpointCreated, EndpointEnabled, EndpointView, SecretCreated, endpoint_view
 
 if TYPE_CHECKING:
     from console.deps import Deps
@@ -23,13 +24,6 @@ class EndpointQuery(msgspec.Struct, frozen=True, kw_only=True):
 
     tenant: str | None = None
     state: Literal["active", "paused", "disabled"] | None = None
-
-
-class EndpointCondition(EndpointHealth, frozen=True, kw_only=True):
-    """How an endpoint does, with its state."""
-
-    state: str  # active, paused or disabled
-    state_reason: str | None
 
 
 class TestSent(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,7 +63,7 @@ async def _delete(deps: Deps, call: Call) -> None:
 
 
 async def _rotate(deps: Deps, call: Call) -> SecretCreated:
-    return await actions.rotate_endpoint_secret(deps, call.path["id"], call.body.overlap_s)
+    return await actions.rotate_endpoint_secret(deps, call.path["id"], call.body.overlap_s, call.body.signature)
 
 
 async def _test(deps: Deps, call: Call) -> TestSent:
@@ -85,8 +79,8 @@ async def _resume(deps: Deps, call: Call) -> EndpointView:
     return await actions.resume_endpoint(deps, call.path["id"])
 
 
-async def _enable(deps: Deps, call: Call) -> EndpointView:
-    return await actions.enable_endpoint(deps, call.path["id"])
+async def _enable(deps: Deps, call: Call) -> EndpointEnabled:
+    return await actions.enable_endpoint(deps, call.path["id"], recover=call.body.recover)
 
 
 async def _disable(deps: Deps, call: Call) -> EndpointView:
@@ -94,9 +88,7 @@ async def _disable(deps: Deps, call: Call) -> EndpointView:
 
 
 async def _health(deps: Deps, call: Call) -> EndpointCondition:
-    view = await _show(deps, call)
-    health = await asyncio.to_thread(deps.stats.endpoint_health, view.id)
-    return EndpointCondition(**msgspec.structs.asdict(health), state=view.state, state_reason=view.state_reason)
+    return await asyncio.to_thread(health, deps, call.path["id"])
 
 
 _ONE: Final = "/endpoints/{id}"
@@ -126,11 +118,12 @@ OPERATIONS: Final = (
     Operation(method="POST", path=f"{_ONE}/resume", name="resumeEndpoint", tag="endpoints",
               summary="Send what waited while it was paused.", run=_resume, answer=EndpointView, errors=(404, 409)),
     Operation(method="POST", path=f"{_ONE}/disable", name="disableEndpoint", tag="endpoints",
-              summary="Send nothing more and give up what is due; the dead can be re-driven later.",
+              summary="Send nothing more, route nothing more to it and give up what is due; the dead can be re-driven.",
               run=_disable, body=StateForm, answer=EndpointView, errors=(400, 404, 422)),
     Operation(method="POST", path=f"{_ONE}/enable", name="enableEndpoint", tag="endpoints",
-              summary="Send again, whatever stopped it.", run=_enable, answer=EndpointView, errors=(404,)),
+              summary="Send again, whatever stopped it; with recover also all it missed since it began to fail, by a re-drive.",
+              run=_enable, body=EnableForm, answer=EndpointEnabled, errors=(400, 404, 409, 422)),
     Operation(method="GET", path=f"{_ONE}/health", name="endpointHealth", tag="endpoints",
-              summary="State, backlog, success rate and durations of the last hour.",
+              summary="State, breaker, since when it fails, backlog, and the success rate and durations of the last hour.",
               run=_health, answer=EndpointCondition, errors=(404,)),
 )  # fmt: skip

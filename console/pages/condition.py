@@ -10,7 +10,7 @@ from console.rows import Activity, Outcomes, Totals
 
 if TYPE_CHECKING:
     from console.deps import Deps
-    from schemas.records import EndpointConfig
+    from schemas.records import EndpointConfig, EndpointStanding
 
 BUCKET_S: Final = 300
 PLACES: Final = 12  # an hour
@@ -27,6 +27,7 @@ class Condition(msgspec.Struct, frozen=True):
     outcomes: Outcomes  # of the last hour
     activity: Activity
     totals: Totals
+    standing: EndpointStanding | None = None
 
     @property
     def waiting(self) -> int:
@@ -40,10 +41,18 @@ class Condition(msgspec.Struct, frozen=True):
         return delivered / (delivered + failed) if delivered + failed else None
 
 
-def condition(state: str, outcomes: Outcomes, activity: Activity) -> str:
-    """The state shown. Failing: half of the recent attempts failed; without recent ones, the last attempt did."""
+def condition(state: str, outcomes: Outcomes, activity: Activity, standing: EndpointStanding | None = None, now: int = 0) -> str:
+    """The state shown. Failing: the worker says so; or half of the recent attempts failed; without recent ones, the last did.
+
+    When the worker has said of late that it answers again, the failures before that no longer count.
+    """
     if state != "active":
         return state
+    if standing is not None:
+        if standing.failing_from_at is not None:
+            return "failing"
+        if standing.updated_at > now - RECENT * BUCKET_S * 1000:
+            return "active"
     delivered, failed = sum(outcomes.delivered[-RECENT:]), sum(outcomes.failed[-RECENT:])
     if delivered + failed:
         return "failing" if failed >= delivered else "active"
@@ -63,7 +72,8 @@ def conditions(deps: Deps) -> list[Condition]:
     for endpoint_id, endpoint in deps.endpoints.items.items():
         own = outcomes.get(endpoint_id) or Outcomes([0] * PLACES, [0] * PLACES)
         last = activity.get(endpoint_id, _NEVER)
-        state = condition(endpoint.config.state, own, last)
-        found.append(Condition(endpoint.config, state, own, last, totals.get(endpoint_id, _NOTHING)))
+        standing = deps.standings.items.get(endpoint_id)
+        state = condition(endpoint.config.state, own, last, standing, now)
+        found.append(Condition(endpoint.config, state, own, last, totals.get(endpoint_id, _NOTHING), standing))
     order = {"failing": 0, "disabled": 1, "paused": 2}
     return sorted(found, key=lambda c: (order.get(c.state, 3), -c.waiting, c.config.url, c.config.id))

@@ -12,6 +12,7 @@ from console.pages import gate
 from console.pages.deliveries import PER_PAGE, kept, listing, urls
 from console.pages.format import count, plural
 from console.pages.site import blocking, link
+from console.pages.words import CAUSES
 from console.problems import NotFoundError
 from console.queries import DeliveryFilter
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from console.deps import Deps
     from console.pages.site import Site, Visit
 
-CAUSES: Final = ("exhausted", "gone", "endpoint_disabled", "endpoint_deleted")
 _NAMES: Final = ("endpoint", "type", "key", "cause")
 
 
@@ -77,7 +77,8 @@ def _context(deps: Deps, query: Mapping[str, str], now: int) -> dict[str, Any]:
         "total": total,
         "redrive": link("/dead/redrive", **filters) if total else "",
         "running": [job for job in deps.redrives.list() if job.state == "running"],
-        "causes": CAUSES,
+        "causes": list(CAUSES),
+        "cause_words": CAUSES.get(query.get("cause", ""), ""),
         "filtered": bool(filters),
         "v": {name: query.get(name, "") for name in _NAMES},
     }

@@ -10,8 +10,7 @@ from console.pages import gate, ranges, words
 from console.pages.format import count, plural
 from console.pages.overview import range_links
 from console.pages.site import blocking, link
-from console.queries import DeliveryFilter
-from console.stats import WAITING
+from console.queries import WAITING, DeliveryFilter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from console.rows import DeliveryRow, Page
 
 PER_PAGE: Final = 50
-STATES: Final = ("waiting", "queued", "retrying", "delivered", "dead")
+STATES: Final = ("waiting", "queued", "retrying", "delivered", "dead", "superseded")
 """States of the filter; "waiting" is all that is not final."""
 
 

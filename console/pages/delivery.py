@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from console import actions
+from console.actions.deliveries import ordered
 from console.pages import gate
 from console.pages.charts import Phase, phases
 from console.pages.deliveries import urls
 from console.pages.explain import Explanation, explain
 from console.pages.format import clock, duration, plural, pretty, relative, span, text
 from console.pages.site import blocking
+from console.pages.words import cause
 from console.payloads import RecordGoneError, RecordUnavailableError
 from console.problems import NotFoundError
-from console.queries import DeliveryFilter
+from console.queries import WAITING, DeliveryFilter
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -37,7 +39,10 @@ _ASK: Final = {
     "retrying": "a retry is planned already. Send it now as well?",
     "delivered": "it was delivered. Send it again, with the same webhook-id?",
     "dead": "send it again now, with its retry schedule started anew?",
+    "superseded": "a newer event of the object took its place. Send this old one all the same?",
 }
+
+_NOW: Final = "try it now, before its time?"
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,11 +55,25 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     response: str | None
     response_size: int
     cut: bool
+    batch_id: str | None = None
+
+
+class InOrder(msgspec.Struct, frozen=True):
+    """What one may do with a delivery that waits at an ordered endpoint, and what becomes of those behind it."""
+
+    words: str
+    skip: str  # what is asked before it
+    park: str
 
 
 def routes(site: Site) -> list[BaseRoute]:
     """`/deliveries/{id}` and its retry."""
-    return [gate.page(site, "/deliveries/{id}", _one), gate.post(site, "/deliveries/{id}/retry", _retry)]
+    return [
+        gate.page(site, "/deliveries/{id}", _one),
+        gate.post(site, "/deliveries/{id}/retry", _retry),
+        gate.post(site, "/deliveries/{id}/skip", _skip),
+        gate.post(site, "/deliveries/{id}/park", _park),
+    ]
 
 
 async def _one(visit: Visit) -> Response:
@@ -62,9 +81,11 @@ async def _one(visit: Visit) -> Response:
     row = await blocking(queries.delivery, visit.path["id"])
     if row is None:
         raise NotFoundError(f"There is no delivery {visit.path['id'][:100]!r}: it is older than its topic, or not projected yet.")
-    attempts = list(reversed(await blocking(queries.attempts, row.id)))
+    attempts = [a for a in reversed(await blocking(queries.attempts, row.id)) if a.state != "superseded"]
     same = await blocking(queries.deliveries, DeliveryFilter(event_id=row.event_id), limit=OTHERS_SHOWN)
     record, gone = await _record(visit, row)
+    held = row.state in WAITING and ordered(deps, row.endpoint_id)
+    waiting = in_order(row, await blocking(queries.behind, row)) if held else None
     view = visit.query.get("view", VIEWS[0])
     endpoint = deps.endpoints.items.get(row.endpoint_id)
     url = endpoint.config.url if endpoint else f"{row.endpoint_id} (deleted)"
@@ -76,10 +97,11 @@ async def _one(visit: Visit) -> Response:
         url=url,
         urls=urls(deps),
         answer=answer(row, attempts, visit.now),
-        ask=f"{row.event_type} for {row.object_key}: {_ASK[row.state]}" if row.state in _ASK else "",
+        ask=f"{row.event_type} for {row.object_key}: {_NOW if waiting else _ASK[row.state]}" if row.state in _ASK else "",
         total=len(attempts),
         attempts=await _shown(visit, attempts[:ATTEMPTS_SHOWN]),
         others=[o for o in same.data if o.id != row.id],
+        in_order=waiting,
         endpoint_state=endpoint.config.state if endpoint else "deleted",
         view=view if view in VIEWS else VIEWS[0],
         payload_gone=gone,
@@ -95,6 +117,37 @@ async def _retry(visit: Visit) -> Response:
         return visit.go(here, "It is not dead any more, so nothing was sent.", "warn")
     await actions.retry(visit.deps, visit.path["id"], force=force)
     return visit.go(here, "Queued again: its next attempt appears below in a moment.")
+
+
+async def _skip(visit: Visit) -> Response:
+    asked = await actions.skip(visit.deps, visit.path["id"])
+    return visit.go(_here(visit), f"It will be given up in a moment{_then(asked.behind, 'go on')}.")
+
+
+async def _park(visit: Visit) -> Response:
+    asked = await actions.park(visit.deps, visit.path["id"])
+    return visit.go(_here(visit), f"It is kept until you retry or skip it{_then(asked.behind, 'wait with it')}.", "warn")
+
+
+def _here(visit: Visit) -> str:
+    return f"/deliveries/{visit.path['id']}"
+
+
+def _then(behind: int, what: str) -> str:
+    return f"; {plural(behind, 'delivery', 'deliveries')} behind it {what}" if behind else ""
+
+
+def in_order(row: DeliveryRow, behind: int) -> InOrder:
+    """Words for the two ways on. Pure."""
+    followers = plural(behind, "delivery", "deliveries") if behind else "nothing"
+    waits = "waits" if behind < 2 else "wait"
+    next_one = "the next of them goes at once" if behind > 1 else "it goes at once" if behind else "the next one goes at once"
+    stay = f"; {'they stay' if behind > 1 else 'it stays'} in order behind it" if behind else ""
+    return InOrder(
+        words=f"This endpoint takes the events of {row.object_key} in order: {followers} {waits} behind this one.",
+        skip=f"Give it up? It becomes a dead letter (skipped) and {next_one}.",
+        park=f"Keep it until you retry or skip it? No attempt is made{stay}; other objects are not held up.",
+    )
 
 
 async def _record(visit: Visit, row: DeliveryRow) -> tuple[Delivery | None, str]:
@@ -127,6 +180,7 @@ def shown(row: AttemptRow, record: Attempt | None, *, newest: bool) -> Shown:
         response=None if record.status is None and not head else body or text(head[:most]),
         response_size=len(head),
         cut=record.response_cut or len(head) > most,
+        batch_id=record.batch_id,
     )
 
 
@@ -150,8 +204,10 @@ def answer(row: DeliveryRow, attempts: list[AttemptRow], now: int) -> str:
             )
             return f"Failing {tried}{over}{last}{due}."
         case "dead":
-            cause = (row.cause or "given up").replace("_", " ")
-            return f"Given up {tried}{over} ({cause}){last}."
+            return f"Given up {tried}{over}{last}. {cause(row.cause)}"
+        case "superseded":
+            first = f" {tried}" if row.spent else ""
+            return f"Not sent{first}: this endpoint wants only the newest of each object, and a newer event of {row.object_key} came."
         case "queued":
             return f"Waiting for its next attempt since {clock(row.changed_at, now)} UTC, {relative(row.changed_at, now)}."
     return ""

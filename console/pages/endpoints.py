@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from console import actions
+from console.actions.deliveries import filter_of
 from console.actions.endpoints import found
+from console.health import health as health_of
 from console.pages import gate, ranges
 from console.pages.charts import spark
 from console.pages.condition import Condition, condition, conditions
-from console.pages.format import count, plural, relative
+from console.pages.endpoint_words import facts
+from console.pages.format import count, plural
+from console.pages.health_words import answer, breaker
 from console.pages.history import history
 from console.pages.overview import range_links
 from console.pages.site import blocking, link
@@ -30,7 +34,6 @@ if TYPE_CHECKING:
     from console.pages.charts import Spark
     from console.pages.ranges import Range
     from console.pages.site import Site, Visit
-    from console.rows import EndpointHealth
 
 PER_PAGE: Final = 50
 LATEST: Final = 10
@@ -43,6 +46,7 @@ class Line(msgspec.Struct, frozen=True):
     condition: Condition
     spark: Spark
     spark_words: str
+    breaker: str
 
 
 def routes(site: Site) -> list[BaseRoute]:
@@ -76,7 +80,7 @@ async def _list(visit: Visit) -> Response:
         answer=_answer(everything),
         total=len(everything),
         matching=len(matching),
-        rows=[_line(c) for c in rows],
+        rows=[_line(c, visit.now) for c in rows],
         q=q,
         state=state,
         before=link("/endpoints", q=q, state=state, page=at - 1) if at > 1 else "",
@@ -89,11 +93,11 @@ def _matches(c: Condition, q: str, state: str) -> bool:
     return q in text and (not state or c.state == state)
 
 
-def _line(c: Condition) -> Line:
+def _line(c: Condition, now: int) -> Line:
     delivered, failed = sum(c.outcomes.delivered), sum(c.outcomes.failed)
-    return Line(
-        c, spark(c.outcomes.delivered, c.outcomes.failed), f"Last hour: {count(delivered)} delivered, {count(failed)} failed"
-    )
+    words = f"Last hour: {count(delivered)} delivered, {count(failed)} failed"
+    held = breaker(c.standing.breaker, c.standing.probe_at, now) if c.standing and c.config.state == "active" else ""
+    return Line(c, spark(c.outcomes.delivered, c.outcomes.failed), words, held)
 
 
 def _answer(known: Sequence[Condition]) -> str:
@@ -116,17 +120,20 @@ async def _one(visit: Visit) -> Response:
 
 def _context(deps: Deps, endpoint_id: str, wanted: Range) -> dict[str, Any]:
     view = endpoint_view(found(deps, endpoint_id))
-    health = deps.stats.endpoint_health(endpoint_id)
+    health = health_of(deps, endpoint_id)
     none = Outcomes([], [])
     recent = deps.stats.outcomes(wanted.now - 15 * ranges.MINUTE_MS, wanted.now + 1, 300).get(endpoint_id, none)
-    state = condition(view.state, recent, Activity(health.last_success_at, health.last_failure_at))
+    activity = Activity(health.last_success_at, health.last_failure_at)
+    state = condition(view.state, recent, activity, deps.standings.items.get(endpoint_id), wanted.now)
     rates, latency = history(deps, wanted, endpoint_id=endpoint_id)
     schedule = view.retry_schedule or list(deps.settings.retry_schedule)
     return {
         "config": view,
         "state": state,
         "health": health,
-        "answer": answer(state, view.state_reason, health, wanted.now),
+        "answer": answer(state, health, wanted.now),
+        "missed": deps.queries.count(filter_of(actions.missed(deps, endpoint_id))) if view.state == "disabled" else 0,
+        "facts": facts(view),
         "range": wanted,
         "range_links": range_links(f"/endpoints/{endpoint_id}", {}, wanted),
         "rates": rates,
@@ -134,27 +141,6 @@ def _context(deps: Deps, endpoint_id: str, wanted: Range) -> dict[str, Any]:
         "schedule": ", ".join(show(s) for s in schedule) + ("" if view.retry_schedule else " (the hub's)"),
         "deliveries": deps.queries.deliveries(DeliveryFilter(endpoint_id=endpoint_id), limit=LATEST).data,
     }
-
-
-def answer(state: str, reason: str | None, health: EndpointHealth, now: int) -> str:
-    """The first line, in words. Pure."""
-    waits = plural(health.waiting, "delivery waits", "deliveries wait") if health.waiting else "nothing waits"
-    if state in {"paused", "disabled"}:
-        return f"{(reason or state).capitalize()}; {waits}."
-    if health.last_success_at is None and health.last_failure_at is None:
-        return (
-            "Nothing was sent here yet: send a test to see it work."
-            if not health.waiting
-            else f"Nothing was sent here yet; {waits}."
-        )
-    success = (
-        f"last success {relative(health.last_success_at, now)}" if health.last_success_at is not None else "it never succeeded"
-    )
-    if state == "failing":
-        failure = f"last failure {relative(health.last_failure_at, now)}" if health.last_failure_at is not None else ""
-        said = ", ".join(x for x in (failure, success) if x)
-        return f"{said[0].upper()}{said[1:]}; {waits}."
-    return f"{success[0].upper()}{success[1:]}; {waits}."
 
 
 async def _pause(visit: Visit) -> Response:
@@ -168,7 +154,10 @@ async def _resume(visit: Visit) -> Response:
 
 
 async def _enable(visit: Visit) -> Response:
-    view = await actions.enable_endpoint(visit.deps, visit.path["id"])
+    view = await actions.enable_endpoint(visit.deps, visit.path["id"], recover=visit.form.one("recover") == "yes")
+    if view.redrive_id is not None:
+        said = f"{view.url} is enabled: {plural(view.recovering, 'delivery', 'deliveries')} that it missed are sent now."
+        return visit.go(f"/dead/redrives/{view.redrive_id}", said)
     dead = (await blocking(visit.deps.stats.totals, view.id)).dead
     recover = f" {plural(dead, 'dead delivery', 'dead deliveries')} can be re-driven." if dead else ""
     return visit.back(_home(visit), f"{view.url} is enabled.{recover}")

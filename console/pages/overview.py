@@ -39,7 +39,7 @@ def _context(deps: Deps, wanted: Range, now: int) -> dict[str, Any]:
     totals = deps.stats.totals()
     rates, latency = history(deps, wanted)
     waiting = totals.queued + totals.retrying
-    tiles = ("delivered", "queued", "retrying", "dead")
+    tiles = ("delivered", "queued", "retrying", "dead", *(("superseded",) if totals.superseded else ()))
     return {
         "answer": answer(known, waiting, deps.stats.oldest_waiting() if waiting else None, totals.dead, now),
         "range": wanted,

@@ -46,6 +46,7 @@ def environment() -> jinja2.Environment:
     ):
         env.filters[name] = getattr(f, name)
     env.filters["state"] = words.state
+    env.filters["cause"] = words.cause
     env.globals["static"] = Static(STATIC).url
     return env
 

@@ -27,7 +27,9 @@ STATES: Final[dict[str, State]] = {
     "parked": State("parked", "wait", "pause", "Set aside in order until its object can go on."),
     "dead": State("dead", "bad", "cross", "Given up. It stays here until it is re-driven or 30 days have passed."),
     "filtered": State("filtered", "quiet", "funnel", "The endpoint's filter did not want it."),
-    "superseded": State("superseded", "quiet", "layers", "A newer event of the same object made it pointless."),
+    "superseded": State(
+        "superseded", "quiet", "layers", "Not sent: the endpoint wants only the newest of each object, and a newer one came."
+    ),
     "duplicate": State("duplicate", "quiet", "copy", "The provider sent it before."),
     # events that never became deliveries
     "quarantined": State("quarantined", "odd", "flask", "Authentic, but it could not be read as an event."),
@@ -37,9 +39,26 @@ STATES: Final[dict[str, State]] = {
     "active": State("active", "good", "check", "Deliveries are sent."),
     "failing": State("failing", "bad", "alert", "Its latest attempts failed."),
     "paused": State("paused", "wait", "pause", "Deliveries wait until someone resumes it."),
-    "disabled": State("disabled", "quiet", "stop", "Deliveries to it go straight to the dead letters."),
+    "disabled": State("disabled", "quiet", "stop", "Nothing is sent to it until someone enables it."),
     "enabled": State("enabled", "good", "check", "Webhooks are accepted."),
 }
+
+CAUSES: Final[dict[str, str]] = {
+    "exhausted": "Every attempt of its retry schedule failed.",
+    "gone": "The receiver asked never to be called again (410 Gone), so its endpoint was disabled.",
+    "endpoint_disabled": "Its endpoint was disabled when it was due. Enabling the endpoint can send it.",
+    "endpoint_deleted": "Its endpoint was deleted; there is nowhere to send it.",
+    "endpoint_unusable": "Its endpoint cannot be called as it is set up: look at its URL, its secrets and its credentials.",
+    "skipped": "A person gave it up, so that the next of its object could go.",
+    "aborted": "The receiver asked not to be sent this one again (webhook-delivery: abort-message).",
+}
+"""Why a delivery is dead."""
+
+
+def cause(name: str | None) -> str:
+    """Why a delivery is dead, in a sentence; one that is not known shows its own name."""
+    return CAUSES.get(name or "") or f"{(name or 'given up').replace('_', ' ').capitalize()}."
+
 
 DELIVERY_STATES: Final = ("delivered", "queued", "retrying", "held", "parked", "dead", "filtered", "superseded", "duplicate")
 

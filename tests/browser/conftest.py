@@ -14,7 +14,7 @@ from playwright.sync_api import sync_playwright
 
 from schemas import topics
 from tests.browser.memory import endpoint_config, source_config
-from tests.browser.story import RECEIVERS, Story
+from tests.browser.story import RECEIVERS, Story, standings
 from tests.browser.visitor import Visitor
 from tests.console_lab import KEY, Console, until
 from tests.lab import Lab
@@ -82,6 +82,8 @@ def story(lab: Lab, console: Console) -> Story:
         lab.write(topics.ENDPOINTS, receiver.id, endpoint_config(receiver, lab.process.box, now))
     for source_id, provider in (("shop-eu", "shopify"), ("payments", "stripe"), ("carrier", "easypost")):
         lab.write(topics.SOURCES, source_id, source_config(source_id, provider, lab.process.box, now))
+    for standing in standings(now):
+        lab.write(topics.STANDINGS, standing.id, standing)
     lab.flush()
     story = Story(KafkaLog(lab), now)
     story.tell()
@@ -89,8 +91,13 @@ def story(lab: Lab, console: Console) -> Story:
 
     def taken_in() -> bool:
         totals = deps.stats.totals()
-        known = totals.queued + totals.retrying + totals.delivered + totals.dead
-        return known == story.deliveries and totals.dead == story.dead and len(deps.endpoints.items) >= len(RECEIVERS)
+        known = totals.queued + totals.retrying + totals.delivered + totals.dead + totals.superseded
+        return (
+            known == story.deliveries
+            and totals.dead == story.dead
+            and len(deps.endpoints.items) >= len(RECEIVERS)
+            and deps.standings.items
+        )
 
     until(taken_in, 30)
     until(lambda: deps.queries.rejected_one("rej_8"), 10)

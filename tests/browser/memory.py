@@ -14,12 +14,12 @@ from console.redrives import Redrives
 from console.stats import Stats
 from console.writes import Writer
 from runtime.clock import ManualClock
-from runtime.config import Endpoint, Source
+from runtime.config import Endpoint, Secret, Source
 from runtime.health import Health
 from runtime.publisher import Ack
 from runtime.secrets import SecretBox
 from runtime.settings import Settings
-from schemas import topics
+from schemas import auth, topics
 from schemas.records import EndpointConfig, SecretValue, SourceConfig
 from tests.browser.story import Receiver  # noqa: TC001
 from tests.lab import fixed_codec
@@ -99,9 +99,13 @@ class MemoryPublisher:
         if value is not None:
             config = self._codec.decode(value, topic.record)
             headers = {k: self._box.decrypt(v) for k, v in getattr(config, "headers", {}).items()}
-            items[key] = Source(config, ()) if topic is topics.SOURCES else Endpoint(config, (), headers)
+            items[key] = Source(config, ()) if topic is topics.SOURCES else self._endpoint(config, headers)
         self._views[topic.name].items = items
         return Ack(None, 0, 0)
+
+    def _endpoint(self, config, headers) -> Endpoint:
+        secrets = tuple(Secret(s.id, self._box.decrypt(s.ciphertext), s.expires_at) for s in config.secrets)
+        return Endpoint(config, secrets, headers, auth.parse(self._box.decrypt(config.auth)) if config.auth else None)
 
 
 def endpoint_config(receiver: Receiver, box: SecretBox, now: int) -> EndpointConfig:
@@ -110,6 +114,7 @@ def endpoint_config(receiver: Receiver, box: SecretBox, now: int) -> EndpointCon
         channels=[], headers={"x-api-key": box.encrypt("top-secret-value")}, timeout_s=15, max_in_flight=64, retry_schedule=[],
         secrets=[SecretValue(id=f"sec_{receiver.id}", ciphertext=box.encrypt("whsec_dG9wLXNlY3JldC1rZXktdmFsdWU="), created_at=now - 86_400_000)],
         state=receiver.state, state_reason=receiver.state_reason, created_at=now - 86_400_000, updated_at=now - 3_600_000,
+        disabled_by=receiver.disabled_by, ordering=receiver.ordering, **receiver.settings,
     )  # fmt: skip
 
 
@@ -128,11 +133,11 @@ def memory_deps(home: Path) -> Deps:
     engine = store.open_store(settings)
     clock = ManualClock(NOW)
     box = SecretBox.open(settings)
-    sources, endpoints = MemoryView(), MemoryView()
+    sources, endpoints, standings = MemoryView(), MemoryView(), MemoryView()
     publisher = MemoryPublisher(box, {topics.SOURCES.name: sources, topics.ENDPOINTS.name: endpoints})
     log = MemoryLog(engine)
     return Deps(
         settings=settings, clock=clock, health=Health("console", clock), kafka=None, codec=fixed_codec(), queries=Queries(engine),
-        stats=Stats(engine, clock), payloads=log, sources=sources, endpoints=endpoints, config=ConfigWriter(publisher, fixed_codec(), box=box, sources=sources, endpoints=endpoints),
+        stats=Stats(engine, clock), payloads=log, sources=sources, endpoints=endpoints, standings=standings, config=ConfigWriter(publisher, fixed_codec(), box=box, sources=sources, endpoints=endpoints),
         publisher=publisher, redrives=Redrives(), admin_key=ADMIN_KEY,
     )  # fmt: skip

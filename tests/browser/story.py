@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 
 from schemas import ids, topics
-from schemas.records import Attempt, Delivery, EventQuarantined, EventUnrouted, Record, WebhookReceived, WebhookRejected
+from schemas.records import (
+    Attempt,
+    Delivery,
+    EndpointStanding,
+    EventQuarantined,
+    EventUnrouted,
+    Record,
+    WebhookReceived,
+    WebhookRejected,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +45,9 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True):
     event_types: list[str]
     state: str = "active"
     state_reason: str | None = None
+    disabled_by: str | None = None
+    ordering: str = "none"
+    settings: dict[str, object] = {}  # further ones of its configuration
     share: float = 1.0  # of the events that it gets
     failing_ms: int = 0  # for how long until now it has failed
     how: str = "status"  # of the failures
@@ -44,7 +56,8 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True):
 
 RECEIVERS: Final = (
     Receiver(id="ep_erp", url="https://erp.northwind.example/hooks/hookstream", description="ERP, orders and payments",
-             event_types=["order.*", "payment.*"], failing_ms=50 * MINUTE, how="status", slow_ms=140),
+             event_types=["order.*", "payment.*"], failing_ms=50 * MINUTE, how="status", slow_ms=140, ordering="key",
+             settings={"rate_limit": 25.0, "batch_max": 50, "batch_wait_ms": 2000}),
     Receiver(id="ep_warehouse", url="https://wms.acme-logistics.example/v2/inbound/webhooks", description="Warehouse, fulfilment",
              event_types=["order.released", "shipment.*"], failing_ms=25 * MINUTE, how="timeout", slow_ms=320),
     Receiver(id="ep_analytics", url="https://ingest.analytics.example/collect", description="Data warehouse", event_types=["*"], slow_ms=18),
@@ -55,6 +68,11 @@ RECEIVERS: Final = (
     Receiver(id="ep_old", url="https://legacy-shop.example:8443/cgi-bin/receiver.pl?tenant=eu-west&mode=async&token-name=primary",
              description="Old shop, to be shut down", event_types=["order.*"], share=0.3, failing_ms=30 * HOUR, how="dns"),
     Receiver(id="ep_hostile", url="https://hostile.example/hook", description=HOSTILE, event_types=["order.created"], share=0.1, slow_ms=900),
+    Receiver(id="ep_closed", url="https://returns.partner.example/api/hookstream", description="Returns portal of a partner",
+             event_types=["shipment.*"], state="disabled", state_reason="every attempt has failed for 5 days", disabled_by="hub",
+             failing_ms=5 * 24 * HOUR, how="timeout", share=0.6),
+    Receiver(id="ep_stock", url="https://pos.northwind.example/stock", description="Stock levels, newest only",
+             event_types=["inventory.*", "endpoint.*"], ordering="latest", slow_ms=70),
     Receiver(id="ep_new", url="https://staging.northwind.example/hooks", description="Not called yet", event_types=["order.refunded"], share=0),
 )  # fmt: skip
 
@@ -134,6 +152,13 @@ class Story:
         receiver = next(r for r in RECEIVERS if r.id == d.endpoint_id)
         if receiver.state == "paused" and d.received_at > self._now - 3 * HOUR:
             return  # queued
+        if receiver.state == "disabled" and d.received_at > self._now - 14 * HOUR:
+            dead.append(msgspec.structs.replace(d, cause="endpoint_disabled"))
+            return
+        if receiver.ordering == "latest" and self._random.random() < 0.3:
+            attempts.append(self._superseded(d, place, receiver))
+            self.first["superseded"] = d
+            return
         at, number = d.received_at + self._random.randint(4, 90), 0
         pauses = (5_000, 5 * MINUTE, 30 * MINUTE, 2 * HOUR)
         while True:
@@ -161,6 +186,13 @@ class Story:
             if due is None or due > self._now:
                 return
             at = due
+
+    def _superseded(self, d: Delivery, place: tuple[str, int, int], r: Receiver) -> Attempt:
+        made = self._attempt(d, place, r, 1, d.received_at + 40, "superseded", None)
+        return msgspec.structs.replace(
+            made, status=None, error_class=None, error=None, dns_ms=0.0, connect_ms=0.0, tls_ms=0.0, first_byte_ms=0.0, total_ms=0.0,
+            response_headers={}, response_head=b"", response_cut=False,
+        )  # fmt: skip
 
     def _attempt(
         self, d: Delivery, place: tuple[str, int, int], r: Receiver, number: int, at: int, state: str, due: int | None
@@ -221,6 +253,20 @@ class Story:
             remote="203.0.113.7", size=1843, headers={"user-agent": HOSTILE, "content-type": "application/json"},
             body=HOSTILE.encode(), received_at=self._now - i * 31 * MINUTE,
         )  # fmt: skip
+
+
+def standings(now: int) -> list[EndpointStanding]:
+    """What the workers say of the endpoints that fail."""
+    erp = {"breaker": "open", "failing_from_at": now - 50 * MINUTE, "failures": 312, "probe_at": now + 4 * MINUTE, "last_status": 503,
+           "last_error": "answered 503"}  # fmt: skip
+    warehouse = {
+        "breaker": "half_open",
+        "failing_from_at": now - 25 * MINUTE,
+        "failures": 41,
+        "last_error": "timeout after 15.0 s",
+    }
+    told = {"ep_erp": erp, "ep_warehouse": warehouse}
+    return [EndpointStanding(id=name, tenant="default", updated_at=now - MINUTE, **said) for name, said in told.items()]
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):

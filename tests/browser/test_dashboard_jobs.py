@@ -8,6 +8,7 @@ import time
 import pytest
 
 from schemas import topics
+from schemas.auth import Basic
 from tests.console_lab import KEY, delivery, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
@@ -42,7 +43,7 @@ def test_the_first_line_answers(visit, story):
     visitor = visit()
     first = visitor.text(".answer")
     assert re.match(
-        r"3 of \d+ endpoints are failing, 1 is paused or disabled; [\d,]+ deliveries wait, the oldest since .*; \d+ dead letters",
+        r"3 of \d+ endpoints are failing, 2 are paused or disabled; [\d,]+ deliveries wait, the oldest since .*; \d+ dead letters",
         first,
     )
     assert "https://erp" not in first
@@ -66,6 +67,13 @@ def test_an_endpoint_is_made_edited_paused_rotated_tested_and_deleted(visit, sto
     page.check("input[value='order.*']")
     page.fill("#f-retry_schedule", "5s, 1m")
     page.fill("#f-headers", "X-Api-Key: hush-hush")
+    page.select_option("#f-ordering", "key")
+    page.fill("#f-rate_limit", "2.5")
+    assert not page.is_visible("#f-auth_password")
+    page.select_option("#f-auth_type", "basic")
+    page.fill("#f-auth_username", "hub")
+    page.fill("#f-auth_password", "pass-hush")
+    visitor.inspect("filled")
     page.click("text=Create endpoint")
     secret = page.locator("pre").first.inner_text()
     assert secret.startswith("whsec_")
@@ -75,14 +83,19 @@ def test_an_endpoint_is_made_edited_paused_rotated_tested_and_deleted(visit, sto
     home = page.url
     assert secret not in page.content()
     assert "hush-hush" not in page.content()
+    assert "by object: a failing delivery holds back those of its object alone" in visitor.text()
+    assert "Basic, as hub" in visitor.text()
+    visitor.inspect("made")
 
     page.click("text=Edit")
-    assert "hush-hush" not in page.content()
+    assert "hush" not in page.content()
     page.fill("#f-timeout_s", "7.5")
     page.click("text=Save")
     page.wait_for_selector("text=7.50 s")
     endpoint_id = home.rsplit("/", 1)[1]
-    assert console.app.state.deps.endpoints.items[endpoint_id].headers == {"X-Api-Key": "hush-hush"}
+    stored = console.app.state.deps.endpoints.items[endpoint_id]
+    assert (stored.headers, stored.auth) == ({"X-Api-Key": "hush-hush"}, Basic(username="hub", password="pass-hush"))
+    assert (stored.config.ordering, stored.config.rate_limit) == ("key", 2.5)
 
     page.click("main >> text=Pause")
     page.wait_for_selector("text=is paused: its deliveries wait")
@@ -93,9 +106,12 @@ def test_an_endpoint_is_made_edited_paused_rotated_tested_and_deleted(visit, sto
 
     page.click("text=Rotate")
     page.select_option("#f-overlap", "3600")
+    page.select_option("#f-signature", "v1a")
     page.click("button:has-text('Rotate')")
-    assert page.locator("pre").first.inner_text() not in {"", secret}
+    assert page.locator("pre").first.inner_text().startswith("whpk_")
+    visitor.inspect("key-pair")
     page.click("text=Open the endpoint")
+    page.wait_for_selector("text=public key")
     page.wait_for_selector("text=signs until")
     visitor.inspect("rotated")
 
@@ -180,7 +196,7 @@ def test_a_dead_delivery_is_retried_by_keyboard(visit, story, console):
 def test_a_row_of_dead_letters_is_retried_by_keyboard(visit, story, console):
     visitor = visit()
     page = visitor.page
-    visitor.go("/dead")
+    visitor.go("/dead?endpoint=ep_old")
     page.keyboard.press("j")
     wanted = page.locator("tr.at").get_attribute("data-href")
     page.keyboard.press("r")
@@ -224,6 +240,53 @@ def test_dead_letters_are_redriven_by_number(visit, story, console):
     assert "Nothing that was given up fits the filter" in visitor.text()
     visitor.go("/dead")
     visitor.inspect("none-left")
+
+
+def test_an_endpoint_the_hub_disabled_comes_back_with_what_it_missed(visit, story, console):
+    visitor = visit()
+    page = visitor.page
+    visitor.go("/endpoints/ep_closed")
+    stats = console.app.state.deps.stats
+    missed = stats.totals("ep_closed").dead
+    assert "The hub disabled it: every attempt has failed for 5 days" in visitor.text(".answer")
+    page.click(f"text=Enable and send {missed} missed")
+    page.wait_for_selector(f"text=Done: {missed} deliveries are queued again", timeout=20_000)
+    visitor.inspect("recovered")
+    assert console.get("/endpoints/ep_closed")["state"] == "active"
+    until(lambda: stats.totals("ep_closed").dead == 0)
+
+
+def test_what_blocks_an_order_is_skipped(visit, story, console, lab):
+    visitor = visit()
+    page = visitor.page
+    now = time.time_ns() // 1_000_000
+    line = [delivery(f"line-{i}", "ep_erp", object_key="order/77", received_at=now + i, queued_at=now + i) for i in range(3)]
+    for d in line:
+        lab.write(topics.DELIVERIES, "ep_erp", d)
+    lab.flush()
+    until(lambda: console.app.state.deps.queries.delivery(line[2].id))
+    visitor.go(f"/deliveries/{line[0].id}")
+    assert "takes the events of order/77 in order: 2 deliveries wait behind this one" in visitor.text()
+    visitor.inspect("blocked")
+    page.click("text=Skip…")
+    page.wait_for_selector("text=and the next of them goes at once")
+    visitor.inspect("ask")
+    page.click("text=Yes, do it")
+    page.wait_for_selector("text=It will be given up in a moment; 2 deliveries behind it go on.")
+    assert [d.command for d in lab.read(topics.DELIVERIES) if d.id == line[0].id] == [None, "skip"]
+
+
+def test_the_page_of_a_failing_endpoint_says_since_when_and_what_next(visit, story):
+    visitor = visit()
+    visitor.go("/endpoints/ep_erp")
+    assert re.search(
+        r"Failing since .* UTC: 312 attempts in a row failed, the last with answered 503\. The breaker is open; next probe .* UTC, in \d min\.",
+        visitor.text(".answer"),
+    )
+    visitor.go("/endpoints?state=failing")
+    rows = visitor.text("tbody")
+    assert "breaker open, probe" in rows
+    assert "breaker probing" in rows
 
 
 def test_a_source_is_made_switched_off_given_a_secret_and_deleted(visit, story, console):

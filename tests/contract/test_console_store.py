@@ -146,6 +146,52 @@ def test_a_death_without_an_attempt(model: Model) -> None:
     assert (row.state, row.spent, row.cause) == ("dead", 0, "endpoint_deleted")
 
 
+def test_superseded_is_final_counted_and_no_attempt(model: Model) -> None:
+    first, second = new("evt_1", object_key="order/7"), new("evt_2", object_key="order/7")
+    untried = {"status": None, "error_class": None, "error": None, "total_ms": 0.0}
+    model.take((topics.DELIVERIES, first), tried(first, "retrying"), (topics.DELIVERIES, second))
+    assert model.queries.behind(model.queries.delivery(first.id)) == 1
+    model.take(tried(msgspec.structs.replace(first, attempt=2), "superseded", NOW + 5, **untried))
+    row = model.queries.delivery(first.id)
+    assert (row.state, row.spent, row.last_status, row.last_error) == ("superseded", 1, 500, "answered 500")
+    assert model.stats.totals() == Totals(queued=1, superseded=1)
+    assert [d.id for d in model.queries.deliveries(DeliveryFilter(states=("superseded",))).data] == [first.id]
+    assert model.queries.behind(model.queries.delivery(second.id)) == 0
+    health = model.stats.endpoint_health("shop")
+    assert (health.attempts_1h, health.waiting) == (1, 1)
+    [hour] = model.stats.stats(NOW - NOW % 3_600_000, NOW + 1, 3600)
+    assert (hour.superseded, hour.failed) == (1, 1)
+    model.take(
+        tried(second, "delivered", NOW + 10), tried(msgspec.structs.replace(second, lane="replay"), "superseded", NOW + 99)
+    )
+    assert model.state(second) == ("delivered", 1)  # a replay that is not sent takes nothing back
+
+
+def test_a_command_is_no_delivery(model: Model) -> None:
+    first = new("evt_1")
+    model.take((topics.DELIVERIES, first), tried(first, "retrying"))
+    for command in ("skip", "park"):
+        model.take((topics.DELIVERIES, msgspec.structs.replace(first, attempt=2, command=command)), at=NOW + 60_000)
+    assert model.state(first) == ("retrying", 1)
+    [hour] = model.stats.stats(NOW - NOW % 3_600_000, NOW + 60_001, 3600)
+    assert hour.queued == 1
+
+
+def test_the_dead_of_some_causes_since_a_time_oldest_first(model: Model) -> None:
+    for i, cause in enumerate(("exhausted", "skipped", "gone", "endpoint_disabled", "exhausted")):
+        d = new(f"evt_{i}", received_at=NOW + i)
+        model.take((topics.DEAD, msgspec.structs.replace(d, cause=cause)), at=NOW + 100 * i)
+    wanted = DeliveryFilter(states=("dead",), causes=("exhausted", "gone", "endpoint_disabled"), changed_from=NOW + 1)
+    pages, cursor = [], None
+    while True:
+        page = model.queries.deliveries(wanted, cursor=cursor, limit=2, oldest_first=True)
+        pages.append([d.event_id for d in page.data])
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert pages == [["evt_2", "evt_3"], ["evt_4"]]
+
+
 def test_lists_are_paged_newest_first_and_filtered(model: Model) -> None:
     made = [
         new(f"evt_{i}", f"shop{i % 2}", received_at=NOW - i // 3, event_type="order.updated" if i % 5 else "order.created")

@@ -12,9 +12,11 @@ import httpx
 import msgspec
 import pytest
 
+from runtime import signing
 from schemas import topics
 from tests.console_lab import KEY, Console, attempt, delivery, until
 from tests.lab import Lab
+from tests.pem import certificate_pem, key_pem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,14 +91,81 @@ def test_rotation_keeps_the_old_secret_for_a_while(console: Console) -> None:
     assert [s["id"] for s in at_once["secrets"]] == [console.get("/endpoints/turn")["secrets"][0]["id"]]
 
 
+SETTINGS = {
+    "ordering": "key",
+    "rate_limit": 2.5,
+    "batch_max": 100,
+    "batch_wait_ms": 2000,
+    "auth": {
+        "type": "oauth2",
+        "token_url": "https://login.example/t",
+        "client_id": "hub",
+        "client_secret": "oa-hush",
+        "scope": "a b",
+    },
+    "ca": certificate_pem("authority"),
+}
+SHOWN_AUTH = {"type": "oauth2", "token_url": "https://login.example/t", "client_id": "hub", "scope": "a b"}
+
+
+def test_every_setting_is_kept_shown_without_secrets_and_changed_alone(console: Console, lab: Lab) -> None:
+    made = make_endpoint(console, "full", **SETTINGS)
+    plain = {name: SETTINGS[name] for name in ("ordering", "rate_limit", "batch_max", "batch_wait_ms")}
+    assert {name: made[name] for name in plain} == plain
+    assert made["auth"] == SHOWN_AUTH
+    assert [c["subject"] for c in made["ca"]] == ["CN=authority"]
+    stored = [c for c in lab.read(topics.ENDPOINTS) if c.id == "full"][-1]
+    assert (stored.auth_kind, stored.rate_limit, stored.ca) == ("oauth2", 2.5, SETTINGS["ca"])
+    for found in (msgspec.json.encode(stored), json.dumps([made, console.get("/endpoints/full")]).encode()):
+        assert b"oa-hush" not in found
+    assert console.app.state.deps.endpoints.items["full"].auth.client_secret == "oa-hush"
+
+    def patch(**fields) -> dict:
+        answer = console.api.patch("/api/v1/endpoints/full", json=fields)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    assert patch(rate_limit=7)["auth"] == SHOWN_AUTH
+    assert console.app.state.deps.endpoints.items["full"].auth.client_secret == "oa-hush"
+    own = {"type": "mtls", "certificate": certificate_pem(), "private_key": key_pem()}
+    changed = patch(auth=own, rate_limit=None, ca=None, ordering="latest")
+    assert (changed["rate_limit"], changed["ca"], changed["ordering"], changed["batch_max"]) == (None, [], "latest", 100)
+    assert [c["subject"] for c in changed["auth"]["certificates"]] == ["CN=client"]
+    assert "PRIVATE KEY" not in json.dumps(changed)
+    assert patch(auth={"type": "none"})["auth"] == {"type": "none"}
+    assert [c for c in lab.read(topics.ENDPOINTS) if c.id == "full"][-1].auth is None
+    replaced = console.api.put("/api/v1/endpoints/full", json={"url": "https://other.example/h"}).json()
+    assert (replaced["ordering"], replaced["batch_max"], replaced["batch_wait_ms"]) == ("none", 1, 0)
+
+
+def test_a_public_key_is_shown_whenever_and_a_signature_changes_with_its_secret(console: Console) -> None:
+    made = make_endpoint(console, "asym", signature="v1a")
+    assert made["secret"].startswith("whsk_")
+    assert made["public_key"] == signing.public_key(made["secret"])
+    shown = console.get("/endpoints/asym")
+    assert (shown["signature"], [s["public_key"] for s in shown["secrets"]]) == ("v1a", [made["public_key"]])
+    assert made["secret"] not in json.dumps(shown)
+    answer = console.api.patch("/api/v1/endpoints/asym", json={"signature": "v1"})
+    assert answer.json()["errors"][0]["field"] == "signature"
+    assert "rotate-secret" in answer.json()["detail"]
+    assert console.api.put("/api/v1/endpoints/asym", json={"url": "https://x.example"}).json()["signature"] == "v1a"
+    turned = console.post("/endpoints/asym/rotate-secret", {"signature": "v1"})
+    assert turned["secret"].startswith("whsec_")
+    assert [(s["signature"], s["public_key"]) for s in turned["secrets"]] == [("v1", None), ("v1a", made["public_key"])]
+    assert console.get("/endpoints/asym")["signature"] == "v1"
+    assert console.post("/endpoints/asym/rotate-secret")["secret"].startswith("whsec_")
+
+
 def test_states(console: Console) -> None:
     make_endpoint(console, "states")
     paused = console.post("/endpoints/states/pause", {"reason": "moving house"})
     assert (paused["state"], paused["state_reason"]) == ("paused", "moving house")
     assert console.post("/endpoints/states/resume")["state_reason"] is None
-    assert console.post("/endpoints/states/disable")["state"] == "disabled"
+    disabled = console.post("/endpoints/states/disable")
+    assert (disabled["state"], disabled["disabled_by"]) == ("disabled", "person")
     assert "enable it" in console.post("/endpoints/states/pause", {}, 409)["detail"]
-    assert console.post("/endpoints/states/enable")["state"] == "active"
+    enabled = console.post("/endpoints/states/enable")
+    assert (enabled["state"], enabled["disabled_by"], enabled["redrive_id"]) == ("active", None, None)
     assert [e["id"] for e in console.get("/endpoints", state="paused")["data"]] == []
 
 
@@ -149,7 +218,10 @@ def test_a_source_never_shows_its_secrets(console: Console) -> None:
         ("/endpoints", {"url": "https://x.example", "timeout_s": "soon"}, "timeout_s", "expected"),
         ("/endpoints", {"url": "https://x.example", "colour": "red"}, "colour", "is not known"),
         ("/endpoints", {"url": "https://x.example", "filter": "a > 1"}, "filter", "not supported"),
-        ("/endpoints", {"url": "https://x.example", "ordering": "key"}, "ordering", "not supported|supported"),
+        ("/endpoints", {"url": "https://x.example", "ordering": "random"}, "ordering", "invalid enum value"),
+        ("/endpoints", {"url": "https://x.example", "rate_limit": 0}, "rate_limit", "null for no limit"),
+        ("/endpoints", {"url": "https://x.example", "auth": {"type": "bearer"}}, "auth.token", "is required"),
+        ("/endpoints", {"url": "https://x.example", "ca": "x"}, "ca", "BEGIN CERTIFICATE"),
         ("/endpoints", {"url": "https://x.example", "headers": {"Host": "x"}}, "headers.Host", "set by the hub"),
         ("/endpoints", {"url": "https://x.example", "retry_schedule": ["8d"]}, "retry_schedule[0]", "7 days"),
         ("/sources", {"provider": "shopify"}, "secrets", "required"),

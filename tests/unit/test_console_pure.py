@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import ipaddress
 import math
 
@@ -11,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from console import checks, cursor, urls
-from console.actions.secrets import new_signing_secret, rotated, sealed
+from console.actions.secrets import rotated, sealed
 from console.forms import EndpointForm, SourceForm
 from console.histogram import bucket_of, percentile, upper_ms
 from console.queries import DELIVERY_PREFIX, WEBHOOK_PREFIX
@@ -162,14 +161,16 @@ def test_any_text_is_a_url_or_is_refused_with_words(text: str) -> None:
     ],
 )
 def test_endpoint_fields_that_cannot_be_used(fields: dict, field: str) -> None:
-    found = checks.endpoint(EndpointForm(**{"url": "https://shop.example", **fields}), ())
+    found = checks.endpoint(EndpointForm(**{"url": "https://shop.example", **fields}), (), 0)
     assert [name for name, _ in found] == [field]
     assert all(words for _, words in found)
 
 
 def test_a_plain_endpoint_and_a_plain_source_are_good() -> None:
     assert (
-        checks.endpoint(EndpointForm(url="https://shop.example", headers={"X-Key": "a b"}, retry_schedule=["0", "5s", 7.5]), ())
+        checks.endpoint(
+            EndpointForm(url="https://shop.example", headers={"X-Key": "a b"}, retry_schedule=["0", "5s", 7.5]), (), 0
+        )
         == []
     )
     assert checks.source(SourceForm(provider="shopify", secrets=["shpss_x"], external_url="https://in.example/in/x")) == []
@@ -182,12 +183,6 @@ def test_a_plain_endpoint_and_a_plain_source_are_good() -> None:
 def test_a_schedule_in_words_and_numbers() -> None:
     assert checks.schedule(["0", "5s", "1.5m", 7]) == ([5.0, 90.0, 7.0], [])
     assert checks.schedule([0, 0, 5]) == ([0.0, 5.0], [])
-
-
-def test_signing_secrets_are_standard_and_their_own() -> None:
-    first, second = new_signing_secret(), new_signing_secret()
-    assert first != second
-    assert len(base64.b64decode(first.removeprefix("whsec_"), validate=True)) == 32
 
 
 def test_rotation(tmp_path) -> None:

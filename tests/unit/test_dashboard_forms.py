@@ -10,9 +10,11 @@ import pytest
 from starlette.applications import Starlette
 
 from console.pages import routes
+from console.pages.endpoint_auth import auth_of
 from console.pages.endpoint_form import errors_of, overlap_of, settable, typed
 from console.pages.site import Form
 from console.problems import ConflictError, InvalidError
+from schemas.auth import Basic, Bearer, Mtls, OAuth2
 from tests.browser.memory import ADMIN_KEY, NOW, endpoint_config, memory_deps, source_config
 from tests.browser.story import RECEIVERS
 
@@ -23,7 +25,7 @@ def form(text: str) -> Form:
 
 FULL = (
     "url=+https://a.example/h+&description=d&event_type=order.*&event_type=payment.failed&other_types=my.own,+order.*&channels=pos,%20web"
-    "&headers=X-Key:+a:b%0AX-Kept:&timeout_s=7.5&max_in_flight=8&retry_schedule=5s,+1m"
+    "&headers=X-Key:+a:b%0AX-Kept:&timeout_s=7.5&max_in_flight=8&retry_schedule=5s,+1m&batch_max=1&batch_wait_ms=0"
 )
 
 
@@ -31,6 +33,7 @@ def test_a_form_becomes_what_the_actions_take():
     assert settable(form(FULL), {"X-Kept": "old"}) == {
         "url": "https://a.example/h", "description": "d", "event_types": ["order.*", "payment.failed", "my.own"], "channels": ["pos", "web"],
         "headers": {"X-Key": "a:b", "X-Kept": "old"}, "timeout_s": 7.5, "max_in_flight": 8, "retry_schedule": ["5s", "1m"],
+        "ordering": "none", "rate_limit": None, "batch_max": 1, "batch_wait_ms": 0, "auth": None, "ca": None,
     }  # fmt: skip
 
 
@@ -41,6 +44,7 @@ def test_a_form_becomes_what_the_actions_take():
         ("max_in_flight=", "max_in_flight", "Want a number"),
         ("headers=nonsense", "headers", "'nonsense' is no header: write it as Name: value"),
         ("headers=X-New:", "headers", "X-New needs a value"),
+        ("batch_max=many", "batch_max", "Want a number"),
     ],
 )
 def test_what_cannot_be_read_names_its_field(change, field, words):
@@ -50,6 +54,35 @@ def test_what_cannot_be_read_names_its_field(change, field, words):
     assert words in errors_of(caught.value)[field]
 
 
+@pytest.mark.parametrize(
+    ("typed_in", "kept", "wanted"),
+    [
+        ("", Bearer(token="old"), None),
+        ("auth_type=none&auth_token=x", Bearer(token="old"), None),
+        ("auth_type=basic&auth_username=u&auth_password=p", None, Basic(username="u", password="p")),
+        ("auth_type=basic&auth_username=u", None, Basic(username="u", password="")),
+        ("auth_type=basic&auth_username=new", Basic(username="u", password="old"), Basic(username="new", password="old")),
+        ("auth_type=bearer", Bearer(token="old"), Bearer(token="old")),
+        (
+            "auth_type=oauth2&auth_token_url=https://l.example&auth_client_id=c&auth_client_secret=s",
+            None,
+            OAuth2(token_url="https://l.example", client_id="c", client_secret="s"),
+        ),
+        ("auth_type=mtls&auth_certificate=C", Mtls(certificate="old", private_key="K"), Mtls(certificate="C", private_key="K")),
+    ],
+)
+def test_a_secret_left_empty_is_kept_while_the_kind_is_the_same(typed_in, kept, wanted):
+    wrong = []
+    assert auth_of(form(typed_in), kept, wrong) == wanted
+    assert wrong == []
+
+
+def test_a_secret_that_is_not_there_is_asked_for():
+    with pytest.raises(InvalidError) as caught:
+        settable(form(FULL + "&auth_type=bearer"), {}, Basic(username="u", password="p"))
+    assert "nothing is stored" in errors_of(caught.value)["auth_token"]
+
+
 def test_mistakes_are_gathered_by_field_of_the_form():
     problem = InvalidError(
         [
@@ -57,15 +90,25 @@ def test_mistakes_are_gathered_by_field_of_the_form():
             ("event_types[2]", "too"),
             ("headers.X-A", "no"),
             ("options.header", "needed"),
+            ("auth.token", "bad"),
             ("body", "?"),
         ]
     )
-    assert errors_of(problem) == {"event_types": "Is wrong; Too", "headers": "No", "options.header": "Needed", "body": "?"}
+    assert errors_of(problem) == {
+        "event_types": "Is wrong; Too",
+        "headers": "No",
+        "options.header": "Needed",
+        "auth_token": "Bad",
+        "body": "?",
+    }
     assert errors_of(ConflictError("it exists")) == {"": "it exists"}
 
 
-def test_what_was_typed_comes_back_but_for_header_values():
-    again = typed(form(FULL))
+def test_what_was_typed_comes_back_but_for_what_is_secret():
+    secrets = "&auth_password=hush1&auth_token=hush2&auth_client_secret=hush3&auth_private_key=hush4"
+    again = typed(form(FULL + "&auth_type=basic&auth_username=u" + secrets))
+    assert (again["auth_type"], again["auth_username"]) == ("basic", "u")
+    assert "hush" not in str(again)
     assert again["url"] == "https://a.example/h"
     assert again["event_types"] == ["order.*", "payment.failed", "my.own", "order.*"]
     assert again["headers"] == "X-Key: \nX-Kept: "

@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 
 from console.pages import routes
 from tests.browser.memory import ADMIN_KEY, NOW, endpoint_config, memory_deps, source_config
-from tests.browser.story import RECEIVERS, Story
+from tests.browser.story import RECEIVERS, Story, standings
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +21,7 @@ def filled(tmp_path_factory):
     for receiver in RECEIVERS:
         asyncio.run(deps.config.put_endpoint(endpoint_config(receiver, deps.config.box, NOW)))
     asyncio.run(deps.config.put_source(source_config("shop-eu", "shopify", deps.config.box, NOW)))
+    deps.standings.items = {s.id: s for s in standings(NOW)}
     story = Story(deps.payloads, NOW)
     story.tell()
     return deps, story
@@ -45,9 +46,9 @@ async def test_every_page_answers(filled):
     dead = story.first["dead"]
     paths = [
         "/", "/?range=24h", "/deliveries", "/deliveries?range=24h&state=waiting", "/endpoints", "/endpoints/ep_erp", "/endpoints/new",
-        "/endpoints/ep_erp/edit", "/endpoints/ep_erp/rotate", "/endpoints/ep_erp/delete", "/sources", "/sources/shop-eu", "/sources/new",
+        "/endpoints/ep_erp/edit", "/endpoints/ep_erp/rotate", "/endpoints/ep_erp/delete", "/endpoints/ep_closed", "/endpoints/ep_stock", "/sources", "/sources/shop-eu", "/sources/new",
         "/sources/new?provider=generic-hmac", "/sources/shop-eu/edit", "/sources/shop-eu/rotate", "/sources/shop-eu/delete", "/dead",
-        f"/deliveries/{dead.id}", f"/deliveries/{dead.id}?view=curl", "/unrouted", "/quarantined", "/rejected", "/rejected/rej_1", "/raw/0/14",
+        f"/deliveries/{dead.id}", f"/deliveries/{dead.id}?view=curl", f"/deliveries/{story.first['superseded'].id}", "/deliveries?state=superseded", "/unrouted", "/quarantined", "/rejected", "/rejected/rej_1", "/raw/0/14",
     ]  # fmt: skip
     for path in paths:
         await client.get(path)  # the first of its kind compiles the template

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from console.actions.recover import MISSED
+from console.health import EndpointCondition
 from console.pages import format as f
 from console.pages import ranges
 from console.pages.condition import Condition, condition
+from console.pages.delivery import in_order
 from console.pages.explain import explain
+from console.pages.health_words import answer as how
+from console.pages.health_words import breaker
 from console.pages.overview import answer
-from console.pages.words import STATES, state
+from console.pages.words import CAUSES, STATES, cause, state
 from console.rows import Activity, AttemptRow, Outcomes, Totals
+from schemas.records import EndpointStanding
 from tests.browser.memory import endpoint_config
 from tests.browser.story import RECEIVERS
 from tests.console_lab import attempt, delivery
@@ -231,3 +238,92 @@ def test_the_commands_that_empty_pages_teach_exist():
             context = command.make_context(words[0], [], parent=context, resilient_parsing=True)
             command, words = command.commands[words[0]], words[1:]
         command.make_context("", words, parent=context)  # raises for what it does not take
+
+
+# --- how an endpoint does
+
+
+def doing(**fields) -> EndpointCondition:
+    values = {
+        "endpoint_id": "e", "last_success_at": None, "last_failure_at": None, "attempts_1h": 0, "success_rate_1h": None, "waiting": 0,
+        "oldest_waiting_at": None, "dead": 0, "duration_p50_ms": None, "duration_p99_ms": None, "latency_p50_ms": None,
+        "latency_p99_ms": None, "state": "active", "state_reason": None, "disabled_by": None, "breaker": "closed", "failing_from_at": None,
+        "failures": 0, "probe_at": None, "last_status": None, "last_error": None,
+    }  # fmt: skip
+    return EndpointCondition(**{**values, **fields})
+
+
+FAILING = {"failing_from_at": NOW - 12 * HOUR, "failures": 312, "last_error": "timeout after 15.0 s"}
+
+
+@pytest.mark.parametrize(
+    ("state", "fields", "words"),
+    [
+        ("failing", {**FAILING, "breaker": "open", "probe_at": NOW + 290_000, "waiting": 1204, "oldest_waiting_at": NOW - 11 * HOUR},
+         "Failing since 02:13 UTC: 312 attempts in a row failed, the last with timeout after 15.0 s. The breaker is open; next probe 14:18 UTC, in 4 min. 1,204 deliveries wait, the oldest since 03:13 UTC."),
+        ("failing", {**FAILING, "breaker": "half_open", "last_error": None, "last_status": 503},
+         "Failing since 02:13 UTC: 312 attempts in a row failed, the last with status 503. The breaker lets one attempt through to see whether it answers. Nothing waits."),
+        ("failing", {**FAILING, "breaker": "open", "probe_at": NOW - 1},
+         "Failing since 02:13 UTC: 312 attempts in a row failed, the last with timeout after 15.0 s. The breaker is open; the next probe is due. Nothing waits."),
+        ("failing", {"failing_from_at": NOW - HOUR, "failures": 4}, "Failing since 13:13 UTC: 4 attempts in a row failed. Nothing waits."),
+        ("disabled", {"disabled_by": "hub", "state_reason": "five days of nothing but failures", "waiting": 1},
+         "The hub disabled it: five days of nothing but failures; 1 delivery waits."),
+        ("disabled", {"disabled_by": "person", "state_reason": "moving house"}, "Moving house; nothing waits."),
+        ("paused", {}, "Paused; nothing waits."),
+        ("active", {}, "Nothing was sent here yet: send a test to see it work."),
+        ("active", {"last_success_at": NOW - 5000}, "Last success 5 s ago; nothing waits."),
+        ("failing", {"last_success_at": NOW - HOUR, "last_failure_at": NOW - 5000, "waiting": 2},
+         "Last failure 5 s ago, last success 1 h ago; 2 deliveries wait."),
+    ],
+)  # fmt: skip
+def test_the_first_line_of_an_endpoint(state, fields, words):
+    assert how(state, doing(**fields), NOW) == words
+
+
+def standing(failing_from_at=None, updated_at=NOW) -> EndpointStanding:
+    return EndpointStanding(
+        id="e", tenant="t", breaker="closed", failing_from_at=failing_from_at, failures=4, updated_at=updated_at
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "failed_", "shown"),
+    [
+        (standing(NOW - HOUR, NOW - HOUR), [0, 0, 0], "failing"),
+        (standing(None, NOW - 60_000), [9, 9, 9], "active"),  # it has just recovered
+        (standing(None, NOW - HOUR), [9, 9, 9], "failing"),
+        (standing(None, NOW - HOUR), [0, 0, 0], "active"),
+    ],
+)
+def test_the_worker_knows_best_whether_an_endpoint_fails(said, failed_, shown):
+    assert condition("active", Outcomes([1, 1, 1], failed_), Activity(NOW, NOW), said, NOW) == shown
+
+
+def test_the_breaker_in_lists():
+    assert breaker("open", NOW + 60_000, NOW) == "breaker open, probe 14:14"
+    assert breaker("open", None, NOW) == "breaker open, probe due"
+    assert (breaker("half_open", None, NOW), breaker("closed", None, NOW)) == ("breaker probing", "")
+
+
+def test_every_cause_of_death_of_the_hub_is_explained():
+    """Those the delivery worker writes, and those of a recovery, have a sentence of their own; others say their name."""
+    assert {"exhausted", "gone", "endpoint_disabled", "endpoint_deleted", "endpoint_unusable", "skipped", "aborted"} == set(
+        CAUSES
+    )
+    assert set(MISSED) <= set(CAUSES)
+    assert cause("worn_out") == "Worn out."
+
+
+@pytest.mark.parametrize(
+    ("behind", "words", "skip", "park"),
+    [
+        (0, "nothing waits behind", "the next one goes at once", "No attempt is made; other"),
+        (1, "1 delivery waits behind", "it goes at once", "it stays in order"),
+        (1204, "1,204 deliveries wait behind", "the next of them goes at once", "they stay in order"),
+    ],
+)
+def test_what_becomes_of_those_behind_is_said(behind, words, skip, park):
+    said = in_order(SimpleNamespace(object_key="order/7"), behind)
+    assert words in said.words
+    assert skip in said.skip
+    assert park in said.park
