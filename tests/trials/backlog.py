@@ -23,7 +23,7 @@ from tests.trials.book import Book
 from tests.trials.closed import closed_port
 from tests.trials.finding import Check, Finding, at_least, at_most, exactly
 from tests.trials.growth import Growth
-from tests.trials.traffic import Address, Listening, Publisher, number_in, until
+from tests.trials.traffic import Address, Listening, Publisher, configure, number_in, until
 from tests.trials.wire import Wire
 
 if TYPE_CHECKING:
@@ -122,8 +122,7 @@ class Backlog:
             (f"backlog-{i}", f"{live_url}/{i}", fields | {"event_types": [f"backlog.e{i}"]}) for i in range(self._size.endpoints)
         ]
         dead = (DEAD, f"http://127.0.0.1:{dead_port}/dead", fields | {"event_types": ["backlog.none"]})
-        await asyncio.to_thread(self._wire.endpoints, [*made, dead])
-        await asyncio.sleep(3)
+        await configure(self._hub, [*made, dead])
         self._traffic = self._loop.create_task(self.publisher.at_rate(self._size.rate, 1e6))
         await asyncio.sleep(5)  # connections, caches
 

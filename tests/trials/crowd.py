@@ -18,8 +18,7 @@ from tests.chaos.sink import HANG
 from tests.trials.book import Book
 from tests.trials.closed import closed_port
 from tests.trials.finding import Check, Finding, at_least, at_most, exactly, quantile
-from tests.trials.traffic import Address, Listening, Publisher, all_arrived, number_in, until
-from tests.trials.wire import Wire
+from tests.trials.traffic import Address, Listening, Publisher, all_arrived, configure, number_in, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,18 +105,13 @@ def judge(*, healthy: dict[str, float], among: dict[str, float], missing: int, k
 
 async def run(hub: Hub, size: Size, say: Callable[[str], None]) -> Finding:
     """The trial on a running hub."""
-    loop = asyncio.get_running_loop()
     with closed_port() as closed:
         crowd = Crowd(size, [], closed)
         async with Listening(crowd, _PORTS) as server:
             crowd.urls = server.urls
-            began = loop.time()
-            with Wire.of(hub) as wire:
-                await asyncio.to_thread(wire.endpoints, [crowd.endpoint(i, refuses=False) for i in range(size.endpoints)])
+            known_s = await configure(hub, [crowd.endpoint(i, refuses=False) for i in range(size.endpoints)])
             api_s = await asyncio.to_thread(_create_one, hub, server.urls[0])
-            say(
-                f"{size.endpoints:,} endpoints written in {loop.time() - began:.1f} s; one more through the API: {api_s * 1000:.0f} ms"
-            )
+            say(f"{size.endpoints:,} endpoints served after {known_s:.1f} s; one more by the API takes {api_s * 1000:.0f} ms")
             publisher = Publisher(hub, crowd.book, crowd.address)
             try:
                 with PeakMemory(hub.pids, hub.names) as memory:
@@ -144,9 +138,7 @@ async def _compare(hub: Hub, crowd: Crowd, publisher: Publisher, say: Callable[[
     for part in ("all_healthy", "some_bad"):
         if part == "some_bad":
             crowd.going_bad = True
-            with Wire.of(hub) as wire:
-                await asyncio.to_thread(wire.endpoints, [crowd.endpoint(i, refuses=True) for i in sorted(crowd.refusing)])
-            await asyncio.sleep(2)
+            await configure(hub, [crowd.endpoint(i, refuses=True) for i in sorted(crowd.refusing)])
         say(f"{size.rate:g} events/s for {size.seconds:g} s, {part.replace('_', ' ')}")
         since = asyncio.get_running_loop().time()
         await publisher.at_rate(size.rate, size.seconds)

@@ -21,7 +21,7 @@ from tests.chaos.faults import Fault, Injector
 from tests.chaos.sink import HANG
 from tests.trials.finding import Finding
 from tests.trials.history import Arrival, History, examine, judge
-from tests.trials.traffic import Listening, until
+from tests.trials.traffic import Listening, configure, until
 from tests.trials.wire import Wire, name_for, partition_of
 from tests.trials.worker import Worker
 
@@ -174,14 +174,12 @@ async def run(hub: Hub, size: Size, say: Callable[[str], None]) -> Finding:
     worker = await _join(hub, say) if size.joins else None
     ordered, control = await asyncio.to_thread(_names, hub, size)
     async with Listening(receiver) as server:
-        with Wire.of(hub) as wire:
-            fields: dict[str, object] = {"timeout_s": 1.0, "retry_schedule": SCHEDULE}
-            made = [
-                (control, f"{server.urls[0]}/control", fields | {"tenant": "control", "ordering": "none"}),
-                (ordered, f"{server.urls[0]}/ordered", fields | {"tenant": "ordered", "ordering": "key"}),
-            ]
-            await asyncio.to_thread(wire.endpoints, made)
-        await asyncio.sleep(3)
+        fields: dict[str, object] = {"timeout_s": 1.0, "retry_schedule": SCHEDULE}
+        made = [
+            (control, f"{server.urls[0]}/control", fields | {"tenant": "control", "ordering": "none"}),
+            (ordered, f"{server.urls[0]}/ordered", fields | {"tenant": "ordered", "ordering": "key"}),
+        ]
+        await configure(hub, made)
         say(f"negative control: {size.control:,} events of {size.keys} objects, `ordering: none`")
         calm = replace(size, events=size.control, kills=0, joins=0)
         await _part(hub, receiver, "control", calm, None, control, say)

@@ -13,8 +13,7 @@ from tests.bench.receiver import OK
 from tests.chaos.sink import HANG
 from tests.trials.book import Book
 from tests.trials.finding import Check, Finding, at_least, at_most, between, exactly
-from tests.trials.traffic import Address, Listening, Publisher, all_arrived, number_in, until
-from tests.trials.wire import Wire
+from tests.trials.traffic import Address, Listening, Publisher, all_arrived, configure, number_in, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,7 +26,6 @@ ENVIRONMENT: Final[dict[str, str]] = {}
 TOLERANCE: Final = 0.05
 NEIGHBOUR: Final = 0.8  # of its rate without a limit beside it: two floods of a few seconds differ by more than a tenth
 _TENANT: Final = "rate"
-_CONFIGURED_S: Final = 3.0  # what was written to Kafka is in every process's view by then
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,9 +93,7 @@ async def run(hub: Hub, size: Size, say: Callable[[str], None]) -> Finding:
                 (f"rate-{part}-{who}", f"{url}/{part}/{who}", {"tenant": f"{_TENANT}-{part}", "rate_limit": own})
                 for who, own in (("neighbour", None), ("limited", limit))
             ]
-            with Wire.of(hub) as wire:
-                await asyncio.to_thread(wire.endpoints, made)
-            await asyncio.sleep(_CONFIGURED_S)
+            await configure(hub, made)
             say(f"{size.n:,} events at two endpoints, {'neither has a limit' if limit is None else f'one with {limit:g}/s'}")
             rates[part] = await _flood(hub, paths, part, size, limit)
     limited = "/limited/limited"

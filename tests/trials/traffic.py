@@ -10,18 +10,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
 from tests.bench.client import Head, Pool
+from tests.bench.receiver import OK
 from tests.chaos.sink import SinkConnection
+from tests.trials.book import Book
+from tests.trials.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from tests.bench.hub import Hub
     from tests.chaos.sink import Takes
-    from tests.trials.book import Book
 
 _EVERY_S: Final = 0.05
 _BATCH: Final = 200
 _TIMEOUT_S: Final = 30.0
+_KNOWN_WITHIN_S: Final = 120.0
 _NUMBER: Final = re.compile(rb'"no":\s*(\d+)')
 
 
@@ -126,6 +129,41 @@ class Listening:
         made = SinkConnection(self._taker)
         self._connections.add(made)
         return made
+
+
+class _Probe:
+    """Notes that something came."""
+
+    def __init__(self) -> None:
+        self.reached = False
+
+    def take(self, _path: str, _headers: dict[bytes, bytes], _body: bytes, _at: float) -> bytes:
+        self.reached = True
+        return OK
+
+
+async def configure(hub: Hub, made: Iterable[tuple[str, str, dict[str, object]]]) -> float:
+    """Write endpoints straight to Kafka and wait until the hub serves them; seconds it took. Raises TimeoutError.
+
+    An endpoint written last is sent events until one arrives: what was written before it is known then, too.
+    """
+    loop, probe = asyncio.get_running_loop(), _Probe()
+    began = loop.time()
+    async with Listening(probe) as server:
+        with Wire.of(hub) as wire:
+            own = ("trial-probe", server.urls[0], {"tenant": "trial-probe", "event_types": ["trial.probe"], "updated_at": 1})
+            await asyncio.to_thread(wire.endpoints, [*made, own])
+        publisher = Publisher(hub, Book(), lambda _number: Address("trial-probe", "trial.probe"))
+        try:
+            while not probe.reached:
+                if loop.time() - began > _KNOWN_WITHIN_S:
+                    raise TimeoutError(f"the hub did not serve new endpoints within {_KNOWN_WITHIN_S:g} s{hub.tail()}")
+                publisher.send(1)
+                await until(lambda: probe.reached, 0.5)
+            await asyncio.sleep(1)  # one more may be under way
+        finally:
+            publisher.close()
+    return loop.time() - began
 
 
 async def until(done: Callable[[], bool], within_s: float) -> bool:
