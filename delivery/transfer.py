@@ -238,7 +238,6 @@ def _options(proxy: str) -> tuple[tuple[int, object], ...]:
         (pycurl.CAINFO, _PUBLIC_CA),
         (pycurl.SSLVERSION, pycurl.SSLVERSION_TLSv1_2),
         (pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS),
-        (pycurl.PIPEWAIT, 1),
         (pycurl.MAXAGE_CONN, IDLE_S),
         (pycurl.MAXLIFETIME_CONN, LIFETIME_S),
         (pycurl.TCP_NODELAY, 1),
