@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from console import credentials
 from console.urls import problem_of
 from runtime import durations
+from schemas import headers as header_rules
 from schemas import providers
 
 if TYPE_CHECKING:
@@ -21,14 +22,6 @@ Problems = list[tuple[str, str]]
 ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 TENANT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 EVENT_TYPE: Final = re.compile(r"\*|[a-z0-9_]+(\.[a-z0-9_]+)*(\.\*)?")
-HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")  # RFC 9110, "token"
-HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
-OWN_HEADERS: Final = frozenset(
-    {"host", "content-length", "content-type", "content-encoding", "connection", "keep-alive", "proxy-authenticate",
-     "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "expect"}
-)  # fmt: skip
-"""Hop-by-hop headers and those the hub sets itself."""
-OWN_PREFIXES: Final = ("webhook-", "x-hookstream-")
 
 DESCRIPTION_MAX: Final = 500
 LIST_MAX: Final = 100
@@ -109,13 +102,8 @@ def headers(wanted: Mapping[str, str]) -> Problems:
     if len(wanted) > LIST_MAX // 4:
         found.append(("headers", f"want at most {LIST_MAX // 4}"))
     for name, value in wanted.items():
-        field = f"headers.{name[:100]}"
-        if not HEADER_NAME.fullmatch(name):
-            found.append((field, "is no header name: letters, digits and dashes, such as X-Api-Key"))
-        elif name.lower() in OWN_HEADERS or name.lower().startswith(OWN_PREFIXES):
-            found.append((field, "is set by the hub: choose another name"))
-        if not HEADER_VALUE.fullmatch(value) or len(value) > 4096:
-            found.append((field, "the value must be at most 4096 printable ASCII characters, without line breaks"))
+        problems = header_rules.name_problem(name), header_rules.value_problem(value)
+        found += [(f"headers.{name[:100]}", problem) for problem in problems if problem]
     if len({n.lower() for n in wanted}) < len(wanted):
         found.append(("headers", "the same name is there twice, in different case: keep one"))
     return found

@@ -7,12 +7,13 @@ import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from runtime.addresses import is_public, within
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from runtime.settings import Network
+    from runtime.addresses import Address, Network
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 LENGTH_MAX: Final = 2048
 _FORBIDDEN: Final = re.compile(r"[\x00-\x20\x7f<>\"\\^`{|}]")
 _NAME: Final = re.compile(
@@ -20,7 +21,8 @@ _NAME: Final = re.compile(
 )
 _NUMBERS: Final = re.compile(r"(0x[0-9a-f]*|[0-9]+)(\.(0x[0-9a-f]*|[0-9]+)){0,3}\.?", re.IGNORECASE)
 _LOCAL_NAMES: Final = ("localhost", "localhost.localdomain")
-_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+_PRIVATE_ZONES: Final = (".internal", ".local", ".localdomain", ".home.arpa", ".onion")
+"""Names that the public DNS does not have (RFC 6761 and successors), those of metadata services among them."""
 
 
 def problem_of(url: str, allowed: Iterable[Network] = ()) -> str | None:
@@ -52,15 +54,21 @@ def _host_problem(host: str, allowed: tuple[Network, ...]) -> str | None:
         return "has no host: write https://shop.example/webhooks"
     address = _literal(host)
     if address is None:
-        if host.rstrip(".") in _LOCAL_NAMES or host.rstrip(".").endswith(".localhost"):
-            loopback = ipaddress.ip_address("127.0.0.1")
-            return None if _within(loopback, allowed) else _refused(host, "127.0.0.0/8")
-        if _NUMBERS.fullmatch(host):
-            return f"has the host {host!r}, which is read as an address by some and as a name by others: write it as a.b.c.d"
-        return None if _NAME.fullmatch(host) else f"has the host {host!r}, which is no host name"
-    if is_public(address) or _within(address, allowed):
+        return _name_problem(host, allowed)
+    if is_public(address) or within(address, allowed):
         return None
     return _refused(host, f"{address}/{address.max_prefixlen}")
+
+
+def _name_problem(host: str, allowed: tuple[Network, ...]) -> str | None:
+    name = host.rstrip(".")
+    if name in _LOCAL_NAMES or name.endswith(".localhost"):
+        return None if within(ipaddress.ip_address("127.0.0.1"), allowed) else _refused(host, "127.0.0.0/8")
+    if _NUMBERS.fullmatch(host):
+        return f"has the host {host!r}, which is read as an address by some and as a name by others: write it as a.b.c.d"
+    if not allowed and f".{name}".endswith(_PRIVATE_ZONES):
+        return f"has the host {host!r}, a private name: use a public one, or name its network in HUB_EGRESS_ALLOW"
+    return None if _NAME.fullmatch(host) else f"has the host {host!r}, which is no host name"
 
 
 def _literal(host: str) -> Address | None:
@@ -72,26 +80,3 @@ def _literal(host: str) -> Address | None:
 
 def _refused(host: str, network: str) -> str:
     return f"points to {host}, a private address: use a public one, or start the hub with HUB_EGRESS_ALLOW={network}"
-
-
-def is_public(address: Address) -> bool:
-    """Whether an address, and the IPv4 address it may carry, is reachable for everybody."""
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = _carried(address)
-        if inner is not None:
-            return is_public(inner)
-    return address.is_global and not address.is_multicast
-
-
-def _carried(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    """The IPv4 address inside a mapped, 6to4 or NAT64 one."""
-    if address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    if address.sixtofour is not None:
-        return address.sixtofour
-    return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else None
-
-
-def _within(address: Address, allowed: tuple[Network, ...]) -> bool:
-    plain = _carried(address) if isinstance(address, ipaddress.IPv6Address) else None
-    return any(a in network for network in allowed for a in (address, plain) if a is not None and a.version == network.version)

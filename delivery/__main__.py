@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 
-from delivery.app import Worker
+from delivery.app import PartitionsDifferError, Worker
 from runtime import ops, process
 from runtime.startup import wait_for_kafka
 
@@ -27,7 +27,10 @@ def main() -> int:
         sys.exit(f"delivery: cannot listen on port {parts.settings.delivery_port} ({e.strerror}): set HUB_DELIVERY_PORT")
     wait_for_kafka(parts.kafka, "delivery")
     worker = Worker(parts)
-    worker.start()
+    try:
+        worker.start()
+    except (TimeoutError, PartitionsDifferError) as e:
+        sys.exit(f"delivery: {e}")
     parts.health.report("worker", ok=True)
     log.info("delivering", extra={"port": server.server_address[1]})
     stop.wait()

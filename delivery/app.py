@@ -1,4 +1,4 @@
-"""The composition root of the delivery worker: three lanes, one engine, one outbox."""
+"""The composition root of the delivery worker: three lanes, one engine, one outbox, two readers of what is held."""
 
 from __future__ import annotations
 
@@ -6,69 +6,107 @@ import random
 import threading
 from typing import TYPE_CHECKING, Final
 
-from delivery.engine import Engine
-from delivery.http import HttpClient
+from delivery import client
+from delivery.backlog import Backlog
+from delivery.engine import Engine, Limits
+from delivery.held_reader import HeldReader
 from delivery.lane import DRAIN_S, Lane, LaneSpec
 from delivery.outbox import Outbox
+from delivery.roster import Roster
 from runtime import config
 from schemas import topics
 
 if TYPE_CHECKING:
+    from delivery.held_reader import Answer
     from runtime.process import Process
 
 MIB: Final = 1024 * 1024
+WRITES: Final = (
+    topics.DELIVERIES, topics.ATTEMPTS, topics.ENDPOINTS, topics.QUARANTINED, topics.STANDINGS, topics.RECEIVED,
+)  # fmt: skip
+
+
+class PartitionsDifferError(RuntimeError):
+    """`deliveries` and `deliveries.held` do not have as many partitions."""
 
 
 class Worker:
     """A delivery worker: `start`, then `stop` drains and commits."""
 
     def __init__(self, process: Process) -> None:
-        settings = process.settings
-        self._health = process.health
-        self._endpoints = config.endpoints(process.kafka, process.codec, process.box)
-        self._outbox = Outbox(process.kafka, process.codec)
+        settings, kafka = process.settings, process.kafka
+        self._kafka, self._clock = kafka, process.clock
+        self._window = settings.window
+        self._endpoints = config.endpoints(kafka, process.codec, process.box)
+        self._standings = config.standings(kafka, process.codec)
+        self._outbox = Outbox(kafka, process.codec)
+        roster = Roster(self._endpoints, self._standings, process.clock)
+        self._readers = {name: HeldReader(name, kafka, self._deliver) for name in ("restore held", "fetch held")}
         self._engine = Engine(
-            http=HttpClient(clock=process.clock, egress_allow=settings.egress_allow),
+            sender=client.build(settings, process.clock),
             outbox=self._outbox,
-            endpoints=self._endpoints,
+            roster=roster,
+            backlog=Backlog(
+                outbox=self._outbox,
+                codec=process.codec,
+                clock=process.clock,
+                restorer=self._readers["restore held"],
+                fetcher=self._readers["fetch held"],
+                names=(kafka.name(topics.DELIVERIES), kafka.name(topics.HELD)),
+                receiver=roster.get,
+            ),
             clock=process.clock,
             jitter=lambda: random.uniform(-1, 1),  # noqa: S311 - spreads retries, guards nothing
-            schedule=settings.retry_schedule,
-            max_requests=settings.max_requests,
+            limits=Limits(
+                schedule=settings.retry_schedule,
+                requests=settings.max_requests,
+                window=settings.window,
+                disable_after_s=settings.disable_after_s,
+            ),
             pressed=self._live_is_crowded,
         )
-        specs = (
-            LaneSpec(name="live", group="delivery", topics=(topics.DELIVERIES,), window=settings.window, window_bytes=64 * MIB),
+        self._endpoints.on_change(self._engine.nudge)
+        self._lanes = {spec.name: self._lane(process, spec) for spec in self._specs(settings.window)}
+        self._thread = threading.Thread(target=self._engine.run, name="engine", daemon=True)
+        process.codec.prepare(*(t.record for t in WRITES))
+
+    def _specs(self, window: int) -> tuple[LaneSpec, ...]:
+        return (
+            LaneSpec(name="live", group="delivery", topics=(topics.DELIVERIES,), window=window, window_bytes=64 * MIB, owns=True),
             LaneSpec(
                 name="retry",
                 group="delivery.retry",
                 topics=tuple(t.topic for t in topics.TIERS),
-                window=max(settings.window // 4, 1),
+                window=max(window // 4, 1),
                 window_bytes=8 * MIB,
             ),
             LaneSpec(
                 name="replay",
                 group="delivery.replay",
                 topics=(topics.REPLAY,),
-                window=max(settings.window // 20, 1),
+                window=max(window // 20, 1),
                 window_bytes=8 * MIB,
                 room=self._live_is_calm,
             ),
         )
-        self._lanes = {
-            spec.name: Lane(spec, kafka=process.kafka, codec=process.codec, health=process.health, submit=self._engine.submit)
-            for spec in specs
-        }
-        self._window = settings.window
-        self._thread = threading.Thread(target=self._engine.run, name="engine", daemon=True)
-        process.codec.prepare(*(t.record for t in (topics.DELIVERIES, topics.ATTEMPTS, topics.ENDPOINTS, topics.QUARANTINED)))
+
+    def _lane(self, process: Process, spec: LaneSpec) -> Lane:
+        return Lane(spec, kafka=process.kafka, codec=process.codec, health=process.health, submit=self._engine.submit)
+
+    def _deliver(self, answer: Answer) -> None:
+        self._engine.submit([answer])
 
     def start(self) -> None:
-        """Read the endpoints, then begin to deliver. Raises TimeoutError when Kafka does not answer."""
-        self._endpoints.start()
-        self._endpoints.wait_ready(30)
+        """Read the endpoints, then begin to deliver. Raises TimeoutError when Kafka does not answer, PartitionsDifferError."""
+        self._check_partitions()
+        for view in (self._endpoints, self._standings):
+            view.start()
+        for view in (self._endpoints, self._standings):
+            view.wait_ready(30)
         self._outbox.warm()
         self._thread.start()
+        for reader in self._readers.values():
+            reader.start()
         for lane in self._lanes.values():
             lane.start()
 
@@ -80,8 +118,22 @@ class Worker:
         drained = self._engine.idle.wait(DRAIN_S)
         for lane in self._lanes.values():
             lane.finish()
-        self._endpoints.close()
+        for reader in self._readers.values():
+            reader.close()
+        for view in (self._endpoints, self._standings):
+            view.close()
         return drained
+
+    def _check_partitions(self) -> None:
+        """What waits lies in the partition of the number it came from."""
+        names = [self._kafka.name(t) for t in (topics.DELIVERIES, topics.HELD)]
+        found = self._kafka.partitions(names, self._kafka.admin())
+        counts = [len(found.get(name, [])) for name in names]
+        if counts[0] != counts[1]:
+            raise PartitionsDifferError(
+                f"{names[0]} has {counts[0]} partitions and {names[1]} has {counts[1]}: "
+                "what waits for an endpoint lies beside its deliveries, so give both as many with kafka-topics --alter"
+            )
 
     def _live_is_calm(self) -> bool:
         """Replays are served with what live deliveries leave."""

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from delivery.item import Item, Poison
+from delivery.item import OVERHEAD, Item, Poison
+from delivery.roster import Assigned, Revoked
 from delivery.tracker import Tracker
 from runtime import metrics
 from runtime.kafka import KafkaError, KafkaException, TopicPartition
@@ -23,13 +24,15 @@ from schemas.codec import DecodeError
 from schemas.records import Delivery
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from delivery.item import HeldFields
     from runtime.health import Health
     from runtime.kafka import Consumer, Kafka, Message
     from schemas.codec import Codec
     from schemas.topics import Tier
+
+    News = Item | Poison | Assigned | Revoked
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +41,6 @@ COMMIT_EVERY_S: Final = 1.0
 LAG_EVERY_S: Final = 5.0
 DRAIN_S: Final = 10.0  # how long a revocation waits for attempts under way
 PAUSE_AFTER_S: Final = 1.0  # pausing throws away what was prefetched, so short waits only skip polling
-OVERHEAD: Final = 600  # bytes of an item beside its record
 Spot = tuple[str, int]
 
 
@@ -51,13 +53,14 @@ class LaneSpec(msgspec.Struct, frozen=True, kw_only=True):
     window: int  # deliveries held in memory, for each topic
     window_bytes: int
     room: Callable[[], bool] = lambda: True
+    owns: bool = False  # who reads a partition of it owns its endpoints' order and backlog
 
 
 class Lane:
     """Runs a LaneSpec in a thread of its own. Only that thread touches the consumer."""
 
     def __init__(
-        self, spec: LaneSpec, *, kafka: Kafka, codec: Codec, health: Health, submit: Callable[[list[Item | Poison]], None]
+        self, spec: LaneSpec, *, kafka: Kafka, codec: Codec, health: Health, submit: Callable[[Sequence[News]], None]
     ) -> None:
         self.spec = spec
         self._codec, self._health, self._submit = codec, health, submit
@@ -149,7 +152,7 @@ class Lane:
             delivery = self._codec.decode(value, Delivery)
         except (DecodeError, LookupError) as e:
             return Poison(str(e), **held)
-        return Item(delivery, message.timestamp()[1], self._tiers.get(topic), **held)
+        return Item(delivery, message.timestamp()[1], self._tiers.get(topic), live=self.spec.owns, **held)
 
     # --- holding back
 
@@ -220,6 +223,8 @@ class Lane:
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         for p in partitions:
             self._trackers[p.topic, p.partition] = Tracker()
+        if self.spec.owns:
+            self._submit([Assigned(p.partition, self._trackers[p.topic, p.partition]) for p in partitions])
         consumer.incremental_assign(partitions)
         paused = [p for p in partitions if p.topic in self._paused]
         if paused:
@@ -231,7 +236,7 @@ class Lane:
         for spot in spots:
             self._trackers[spot].revoked = True
         deadline = time.monotonic() + DRAIN_S
-        while time.monotonic() < deadline and any(self._trackers[s].under_way for s in spots):
+        while time.monotonic() < deadline and any(self._trackers[s].unsettled for s in spots):
             time.sleep(0.01)
         self._commit(asynchronous=False, only=spots)
         self._forget(spots)
@@ -244,7 +249,10 @@ class Lane:
 
     def _forget(self, spots: set[Spot]) -> None:
         for spot in spots:
-            self._trackers.pop(spot).revoked = True
+            tracker = self._trackers.pop(spot)
+            tracker.revoked = tracker.gone = True
+        if self.spec.owns:
+            self._submit([Revoked(partition) for _, partition in spots])
 
     def _measure_lag(self) -> None:
         metrics.HELD.labels(self.spec.name).set(self.held)

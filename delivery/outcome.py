@@ -6,7 +6,9 @@ from typing import Literal
 
 import msgspec
 
-ErrorClass = Literal["dns", "connect", "tls", "timeout", "refused_address", "reset", "protocol", "bad_url", "redirect", "status"]
+ErrorClass = Literal[
+    "dns", "connect", "tls", "timeout", "refused_address", "reset", "protocol", "bad_url", "redirect", "auth", "status"
+]
 """Closed vocabulary of failures; "status" is any response that is neither 2xx nor 3xx."""
 
 

@@ -1,7 +1,8 @@
 """Outcome of an attempt to what happens next: one pure table.
 
 Sources: Standard Webhooks specification, "Deliverability and reliability" (2xx success, 410 disable,
-429/502/504 slow down, retry-after); RFC 9110 section 10.2.3 (Retry-After).
+429/502/504 slow down, retry-after); RFC 9110 section 10.2.3 (Retry-After); the response header `webhook-delivery`
+(`disable`, `abort-message`) is that of Svix, docs.svix.com/receiving/delivery-control.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     state: Literal["delivered", "retrying", "dead"]
     delay_s: float = 0.0
     cause: str | None = None  # of death
-    disable: bool = False  # the receiver asked never to be called again
+    disable: str | None = None  # the receiver asked never to be called again: how, in words
 
 
 def decide(outcome: Outcome, *, step: int, schedule: Sequence[float], now_ms: int, jitter: float) -> Decision:
@@ -37,8 +38,12 @@ def decide(outcome: Outcome, *, step: int, schedule: Sequence[float], now_ms: in
     """
     if outcome.delivered:
         return Decision(state="delivered")
-    if outcome.status == GONE:
-        return Decision(state="dead", cause="gone", disable=True)
+    asked = outcome.headers.get("webhook-delivery", "")
+    if outcome.status == GONE or asked == "disable":
+        how = "410" if outcome.status == GONE else "webhook-delivery: disable"
+        return Decision(state="dead", cause="gone", disable=f"answered {how}: it asked not to be called again")
+    if asked == "abort-message":
+        return Decision(state="dead", cause="aborted")
     if step >= len(schedule):
         return Decision(state="dead", cause="exhausted")
     delay = schedule[step] * (1 + JITTER * jitter)

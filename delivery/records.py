@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from delivery.outcome import Outcome
 from schemas.records import Attempt, Delivery
 
 if TYPE_CHECKING:
-    from delivery.item import Item
-    from delivery.outcome import Outcome
-    from delivery.policy import Decision
+    from delivery.item import Due
 
 
-def attempt_record(item: Item, outcome: Outcome, decision: Decision, *, url: str, next_attempt_at: int | None) -> Attempt:
-    """What the console shows of this attempt."""
+def attempt_record(
+    item: Due, outcome: Outcome, state: str, *, url: str, next_attempt_at: int | None, batch_id: str | None = None
+) -> Attempt:
+    """What the console shows of this attempt; `state` is the delivery's after it."""
     d = item.delivery
     return Attempt(
         delivery_id=d.id,
@@ -26,7 +27,7 @@ def attempt_record(item: Item, outcome: Outcome, decision: Decision, *, url: str
         event_type=d.event_type,
         object_key=d.object_key,
         attempt=d.attempt,
-        state=decision.state,
+        state=state,
         status=outcome.status,
         error_class=outcome.error_class,
         error=outcome.error,
@@ -48,7 +49,13 @@ def attempt_record(item: Item, outcome: Outcome, decision: Decision, *, url: str
         delivery_partition=item.partition,
         delivery_offset=item.offset,
         replay_id=d.replay_id,
+        batch_id=batch_id,
     )
+
+
+def superseded(item: Due, now_ms: int) -> Attempt:
+    """That a delivery was not sent, because a newer event of its object was there: an attempt that never left."""
+    return attempt_record(item, Outcome(started_at=now_ms), "superseded", url="", next_attempt_at=None)
 
 
 def next_try(delivery: Delivery, outcome: Outcome, not_before: int) -> Delivery:
@@ -60,6 +67,7 @@ def next_try(delivery: Delivery, outcome: Outcome, not_before: int) -> Delivery:
         not_before=not_before,
         last_status=outcome.status,
         last_error=outcome.error,
+        command=None,
     )
 
 

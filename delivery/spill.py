@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 QUEUE: Final = 64  # queued deliveries from which on an endpoint may be found too slow
+QUEUE_LEAST: Final = 4  # the same where very many are served: together they take what one would
 SLOWER: Final = 4.0  # times the quickest one's pace
 WAIT_S: Final = 2.0  # a longer wait is not borne while others are served beside it
 WAIT_ALONE_S: Final = 10.0  # the same where nobody else has anything here: only others not yet read can be held up
@@ -27,14 +28,18 @@ class Load(NamedTuple):
     pace_s: float
 
 
-def excess(loads: Sequence[Load]) -> list[int]:
-    """How many queued deliveries of each endpoint are to be moved: what is left can be sent in half the bearable wait."""
+def excess(loads: Sequence[Load], room: int) -> list[int]:
+    """How many queued deliveries of each endpoint are to be moved: what is left can be sent in half the bearable wait.
+
+    `room`: deliveries one endpoint may have in memory.
+    """
+    least = max(QUEUE_LEAST, min(QUEUE, room // max(1, len(loads))))
     quickest = min((load.pace_s for load in loads), default=0.0)
     alone = len(loads) == 1
     bearable_s = WAIT_ALONE_S if alone else WAIT_S
     return [
         load.waiting - int(bearable_s / load.pace_s / 2)
-        if load.waiting >= QUEUE and load.waiting * load.pace_s > bearable_s and (alone or load.pace_s > SLOWER * quickest)
+        if load.waiting >= least and load.waiting * load.pace_s > bearable_s and (alone or load.pace_s > SLOWER * quickest)
         else 0
         for load in loads
     ]

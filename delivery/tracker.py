@@ -20,16 +20,20 @@ class Entry:
 
 
 class Tracker:
-    """Low watermark of one assigned partition. `revoked` tells whoever still holds its records to let go."""
+    """Low watermark of one assigned partition. `revoked` and `gone` tell whoever still holds its records to let go."""
 
-    __slots__ = ("_entries", "_next", "committed", "released", "released_bytes", "revoked", "taken", "taken_bytes", "under_way")
+    __slots__ = (
+        "_entries", "_next", "committed", "gone", "owed", "released", "released_bytes", "revoked", "taken", "taken_bytes", "under_way",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self._entries: deque[Entry] = deque()
         self._next: int | None = None  # offset behind the newest record received
         self.committed: int | None = None
-        self.revoked = False
+        self.revoked = False  # nothing more is started; what is under way may still be settled
+        self.gone = False  # another worker may have it already: nothing more may be written of it
         self.under_way = 0  # attempts started and not ended
+        self.owed = 0  # records on their way to Kafka, made from records of this partition
         # Each pair of counters has one writer: the lane's thread takes, the engine's releases.
         self.taken = self.taken_bytes = 0
         self.released = self.released_bytes = 0
@@ -40,6 +44,11 @@ class Tracker:
         self._entries.append(entry)
         self._next = offset + 1
         return entry
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether attempts are under way, or records made from it on their way to Kafka."""
+        return self.under_way > 0 or self.owed > 0
 
     @property
     def held(self) -> tuple[int, int]:

@@ -63,6 +63,13 @@ ATTEMPT_SECONDS: Final = Histogram("hub_attempt_seconds", "Duration of one HTTP 
 RETRIES: Final = Counter(
     "hub_retries", "Records written to a retry topic, by tier and why (failed, spilled, paused, hop).", ["tier", "why"]
 )
+HOLDS: Final = Counter(
+    "hub_holds", "Records written to deliveries.held: what waits without having been tried, or in its order.", []
+)
+BACKLOG: Final = Gauge("hub_backlog", "Deliveries that wait in deliveries.held for their endpoint or their turn.", [])
+SUPERSEDED: Final = Counter("hub_superseded", "Deliveries not sent because a newer event of the same object was waiting.", [])
+BREAKERS: Final = Gauge("hub_breakers_open", "Endpoints whose circuit breaker is open or half-open in this worker.", [])
+DISABLED: Final = Counter("hub_endpoints_disabled", "Endpoints the hub disabled, by why (gone, failing).", ["why"])
 DEAD: Final = Counter("hub_dead", "Deliveries given up, by cause.", ["cause"])
 IN_FLIGHT: Final = Gauge("hub_in_flight", "HTTP requests under way.", [])
 HELD: Final = Gauge("hub_held", "Deliveries held in memory, by lane.", ["lane"])

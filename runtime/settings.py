@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from runtime.durations import parse as parse_duration
 from runtime.durations import parse_schedule
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ STANDARD_SCHEDULE: Final = "0,5s,5m,30m,2h,5h,10h,14h,20h,24h"
 """Standard Webhooks' example schedule (spec, "Deliverability and reliability")."""
 
 
-HIDDEN: Final = frozenset({"admin_key", "secret_key", "database_url"})
+HIDDEN: Final = frozenset({"admin_key", "secret_key", "database_url", "egress_proxy"})
 """Fields never shown: they are secrets or hold one."""
 
 
@@ -69,6 +70,13 @@ def _http_url(text: str) -> str:
     return text
 
 
+def _proxy_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https", "socks5", "socks5h"} or not parts.hostname:
+        raise ValueError("want a URL such as http://proxy.internal:3128, with a user and a password if it asks for them")
+    return text
+
+
 def _networks(text: str) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip())
 
@@ -96,11 +104,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     admin_key: str | None = None  # bootstrap admin key of the API and the dashboard
     secret_key: str | None = None  # Fernet keys, comma-separated, newest first; unset: HUB_HOME/secret.key
     egress_allow: tuple[Network, ...] = ()  # address ranges excepted from the egress guard
+    egress_proxy: str | None = None  # URL of a proxy for all deliveries (http, https or socks5); it is told addresses, not names
     retry_schedule: tuple[float, ...] = parse_schedule(STANDARD_SCHEDULE)  # seconds before each retry
     database_url: str | None = None  # SQLAlchemy URL of the read model; unset: SQLite in HUB_HOME
     log_level: str = "INFO"  # least level that is logged: DEBUG, INFO, WARNING, ERROR or CRITICAL
     body_cap: int = 1024 * 1024  # bytes of an incoming body
     window: int = 4000  # deliveries a delivery worker holds in memory, live lane
+    disable_after_s: float = 5 * 86400.0  # an endpoint that does nothing but fail for so long is disabled
     max_requests: int = 1000  # HTTP requests of a delivery worker under way at once, all endpoints together
 
     def __repr__(self) -> str:
@@ -143,7 +153,8 @@ def _read(variables: Mapping[str, tuple[str, Callable[[str], object]]], environ:
         try:
             values[field] = parse(text)
         except ValueError as e:
-            raise SettingsError(f"{variable}={text!r} cannot be used: {e}") from e
+            shown = "…" if field in HIDDEN else repr(text)
+            raise SettingsError(f"{variable}={shown} cannot be used: {e}") from e
     return values
 
 
@@ -171,11 +182,13 @@ VARIABLES: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     "HUB_ADMIN_KEY": ("admin_key", str),
     "HUB_SECRET_KEY": ("secret_key", str),
     "HUB_EGRESS_ALLOW": ("egress_allow", _networks),
+    "HUB_EGRESS_PROXY": ("egress_proxy", _proxy_url),
     "HUB_RETRY_SCHEDULE": ("retry_schedule", parse_schedule),
     "DATABASE_URL": ("database_url", str),
     "HUB_LOG_LEVEL": ("log_level", _log_level),
     "HUB_BODY_CAP": ("body_cap", _at_least_one),
     "HUB_DELIVERY_WINDOW": ("window", _at_least_one),
+    "HUB_DISABLE_AFTER": ("disable_after_s", parse_duration),
     "HUB_DELIVERY_MAX_REQUESTS": ("max_requests", _at_least_one),
 }
 

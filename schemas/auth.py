@@ -16,11 +16,17 @@ class Basic(msgspec.Struct, frozen=True, kw_only=True, tag="basic", tag_field="t
     username: str
     password: str
 
+    def __repr__(self) -> str:
+        return f"Basic({self.username!r})"
+
 
 class Bearer(msgspec.Struct, frozen=True, kw_only=True, tag="bearer", tag_field="type", forbid_unknown_fields=True):
     """RFC 6750: a token that does not change."""
 
     token: str
+
+    def __repr__(self) -> str:
+        return "Bearer()"
 
 
 class OAuth2(msgspec.Struct, frozen=True, kw_only=True, tag="oauth2", tag_field="type", forbid_unknown_fields=True):
@@ -31,12 +37,18 @@ class OAuth2(msgspec.Struct, frozen=True, kw_only=True, tag="oauth2", tag_field=
     client_secret: str
     scope: str | None = None
 
+    def __repr__(self) -> str:
+        return f"OAuth2({self.token_url!r}, {self.client_id!r})"
+
 
 class Mtls(msgspec.Struct, frozen=True, kw_only=True, tag="mtls", tag_field="type", forbid_unknown_fields=True):
     """A client certificate with its chain, and its key: PEM."""
 
     certificate: str
     private_key: str
+
+    def __repr__(self) -> str:
+        return "Mtls()"
 
 
 Auth = Basic | Bearer | OAuth2 | Mtls

@@ -44,3 +44,8 @@ def delivery_id(event: str, endpoint: str) -> str:
 def webhook_id(event: str, endpoint: str) -> str:
     """The webhook-id header: equal over retries, crashes, resends and replays."""
     return _derive("msg_", event, endpoint)
+
+
+def batch_id(webhook_ids: list[str]) -> str:
+    """The webhook-id header of a request that carries several events."""
+    return _derive("bat_", *webhook_ids)

@@ -59,7 +59,9 @@ DELIVERIES: Final = Topic(name="deliveries", key="endpoint id", record=r.Deliver
 REPLAY: Final = Topic(name="deliveries.replay", key="endpoint id", record=r.Delivery)
 DEAD: Final = Topic(name="deliveries.dead", key="endpoint id", record=r.Delivery, retention_ms=30 * DAY_MS)
 ATTEMPTS: Final = Topic(name="deliveries.attempts", key="delivery id", record=r.Attempt)
-HELD: Final = Topic(name="deliveries.held", key="endpoint id/object key/offset in deliveries", record=r.Delivery, compacted=True)
+HELD: Final = Topic(
+    name="deliveries.held", key="endpoint id/offset in deliveries/delivery id/line", record=r.Delivery, compacted=True
+)
 """What waits for its endpoint or for its place in an order: what is here and not deleted is waiting."""
 
 

@@ -18,6 +18,7 @@ from schemas import codec, topics
 from schemas.records import EndpointConfig, Record, SecretValue
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from schemas.topics import Topic
@@ -65,6 +66,31 @@ class Reader:
             return [placed for _, *placed in sorted(found, key=lambda one: one[:3])]
         finally:
             consumer.close()
+
+    def entries(self, topic: Topic[R]) -> list[tuple[bytes, bytes | None]]:
+        """Keys and raw values of all there is, deletions included, each partition in its order."""
+        name = self.kafka.name(topic)
+        consumer = self.kafka.consumer(f"lab-{uuid.uuid4().hex}")
+        try:
+            found = []
+            for p in self.kafka.partitions([name], consumer)[name]:
+                end, reached = self._end(consumer, TopicPartition(name, p)), 0
+                consumer.assign([TopicPartition(name, p, OFFSET_BEGINNING)])
+                while reached < end:
+                    message = consumer.poll(0.1)
+                    if message is not None and message.error() is None:
+                        found.append((message.key(), message.value()))
+                        reached = message.offset() + 1
+            return found
+        finally:
+            consumer.close()
+
+    def until(self, true: Callable[[], bool], timeout: float = 20) -> None:
+        """Wait for a condition; fails when it does not come about."""
+        deadline = time.monotonic() + timeout
+        while not true():
+            assert time.monotonic() < deadline, f"not within {timeout} s"
+            time.sleep(0.1)
 
     def _end(self, consumer: Consumer, partition: TopicPartition) -> int:
         """End of a partition that may have been made a moment ago: its leader may not know yet that it is."""

@@ -43,9 +43,12 @@ class _Server(ThreadingHTTPServer):
 
 
 class Receiver:
-    """Listens on loopback until closed. `answer` decides by path and number of earlier requests to it."""
+    """Listens on loopback until closed. `answer` decides by path and number of earlier requests to it, `judge` by the request."""
 
-    def __init__(self, answer: Callable[[str, int], Answer] | None = None) -> None:
+    def __init__(
+        self, answer: Callable[[str, int], Answer] | None = None, judge: Callable[[Arrival], Answer] | None = None
+    ) -> None:
+        self.judge = judge
         self.arrivals: list[Arrival] = []
         self.answer = answer or (lambda _path, _earlier: Answer())
         self._lock = threading.Lock()
@@ -95,8 +98,9 @@ class Receiver:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 headers = {k.lower(): v for k, v in self.headers.items()}
-                earlier = receiver._note(Arrival(time.monotonic(), self.path, headers, body))
-                answer = receiver.answer(self.path, earlier)
+                arrival = Arrival(time.monotonic(), self.path, headers, body)
+                earlier = receiver._note(arrival)
+                answer = receiver.judge(arrival) if receiver.judge else receiver.answer(self.path, earlier)
                 receiver._closing.wait(answer.delay)
                 with contextlib.suppress(ConnectionError):
                     self._send(answer)
@@ -123,8 +127,10 @@ class Receiver:
 
 
 @contextlib.contextmanager
-def receiving(answer: Callable[[str, int], Answer] | None = None) -> Iterator[Receiver]:
-    receiver = Receiver(answer)
+def receiving(
+    answer: Callable[[str, int], Answer] | None = None, judge: Callable[[Arrival], Answer] | None = None
+) -> Iterator[Receiver]:
+    receiver = Receiver(answer, judge)
     try:
         yield receiver
     finally:

@@ -34,12 +34,13 @@ _BY_CLASS: Final = {
     "protocol": ("Their answer is not HTTP as we know it", "Check that the URL's port serves HTTP and not something else."),
     "bad_url": ("The endpoint's URL cannot be called", "Edit the endpoint and write a full http(s) address."),
     "refused_address": ("The address is not public", "Use a public address, or allow the range with HUB_EGRESS_ALLOW."),
+    "auth": ("No access token was to be had", "Check the endpoint's token URL, client id and client secret, or ask whoever runs their login."),
     "redirect": ("They answered with a redirect", "Redirects are never followed: set the endpoint's URL to the final address."),
 }  # fmt: skip
 
 _BY_STATUS: Final = {
     400: "They read it and did not like it: compare the payload with what they expect.",
-    401: "They want credentials: add the header they gave you to the endpoint.",
+    401: "They want credentials: set those they gave you on the endpoint.",
     403: "They refuse us: a firewall, an allowlist or the wrong signing secret.",
     404: "The path does not exist there: check the endpoint's URL.",
     405: "The path does not take POST: check the endpoint's URL.",
@@ -47,7 +48,7 @@ _BY_STATUS: Final = {
     413: "The payload is larger than they accept.",
     415: "They do not accept application/json.",
     422: "They read it and did not like it: compare the payload with what they expect.",
-    429: "They ask for fewer requests: lower the endpoint's requests in flight.",
+    429: "They ask for fewer requests: give the endpoint a rate limit.",
 }
 
 

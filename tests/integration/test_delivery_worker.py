@@ -2,60 +2,18 @@
 
 from __future__ import annotations
 
-import ipaddress
 import itertools
 import time
 
 import pytest
 from standardwebhooks import Webhook
 
-from delivery.app import Worker
 from schemas import topics
-from schemas.records import Delivery
-from tests.lab import SECRET, Lab
+from tests.deliveries import delivery, send
+from tests.lab import SECRET
 from tests.receiver import Answer, receiving
 
 pytestmark = pytest.mark.integration
-LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
-
-
-def delivery(number: int, endpoint: str, **fields: object) -> Delivery:
-    values = {
-        "id": f"dlv_{endpoint}_{number}", "webhook_id": f"msg_{endpoint}_{number}", "tenant": "default", "endpoint_id": endpoint,
-        "event_id": f"evt_{number}", "event_type": "order.created", "object_key": f"order/{number}", "sequence": number,
-        "payload": b'{"type":"order.created","n":%d}' % number, "received_at": 1, "queued_at": 1, "not_before": 0, "attempt": 1, "step": 0, "lane": "live",
-    }  # fmt: skip
-    return Delivery(**{**values, **fields})
-
-
-@pytest.fixture
-def start(bootstrap, tmp_path):
-    """start(settings…) -> (lab, go); go() starts the worker once the test has set the scene."""
-    workers, labs = [], []
-
-    def make(**settings):
-        lab = Lab(bootstrap, tmp_path, **{"egress_allow": LOOPBACK, **settings})
-        labs.append(lab)
-
-        def go():
-            worker = Worker(lab.process)
-            worker.start()
-            workers.append(worker)
-            return worker
-
-        return lab, go
-
-    yield make
-    for worker in workers:
-        worker.stop()
-    for lab in labs:
-        lab.close()
-
-
-def send(lab: Lab, *deliveries: Delivery) -> None:
-    for d in deliveries:
-        lab.write(topics.DELIVERIES, d.endpoint_id, d)
-    lab.flush()
 
 
 def test_delivered_signed_recorded_and_committed(start):
@@ -138,7 +96,7 @@ def test_paused_holds_back_without_spending_attempts_and_resumes(start):
         config = lab.endpoint("ep", receiver.url + "/hook", state="paused", updated_at=int(time.time() * 1000))
         go()
         send(lab, delivery(1, "ep"))
-        waiting = lab.read(topics.TIERS[0].topic, 1)
+        waiting = lab.read(topics.HELD, 1)
         assert (waiting[0].attempt, waiting[0].step) == (1, 0)
         assert receiver.arrivals == []
         lab.endpoint("ep", config.url, state="active")
@@ -156,7 +114,7 @@ def test_one_endpoint_hangs_and_the_others_get_everything_at_once(start):
         for name in "abc":
             receiver.wait(500, f"/{name}", timeout=15)
         assert len(receiver.at("/hang")) == 8
-        spilled = lab.read(topics.TIERS[0].topic)
+        spilled = lab.read(topics.HELD)
         assert spilled
         assert {(d.endpoint_id, d.attempt) for d in spilled} == {("hang", 1)}
 

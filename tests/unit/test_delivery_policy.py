@@ -32,7 +32,7 @@ def test_any_2xx_is_delivered(status):
 def test_everything_else_is_tried_again_on_schedule(status):
     for step, delay in enumerate(SCHEDULE):
         decision = decide(outcome(status), step=step, schedule=SCHEDULE, now_ms=NOW, jitter=0)
-        assert (decision.state, decision.delay_s, decision.disable) == ("retrying", delay, False)
+        assert (decision.state, decision.delay_s, decision.disable) == ("retrying", delay, None)
 
 
 def test_after_the_last_retry_it_is_dead():
@@ -42,7 +42,17 @@ def test_after_the_last_retry_it_is_dead():
 
 def test_410_ends_it_and_disables_the_endpoint():
     decision = decide(outcome(410), step=0, schedule=SCHEDULE, now_ms=NOW, jitter=0)
-    assert (decision.state, decision.cause, decision.disable) == ("dead", "gone", True)
+    assert (decision.state, decision.cause) == ("dead", "gone")
+    assert "410" in decision.disable
+
+
+def test_a_receiver_may_say_by_a_header_that_it_wants_no_more_or_not_this_one():
+    gone = decide(outcome(500, webhook_delivery="disable"), step=0, schedule=SCHEDULE, now_ms=NOW, jitter=0)
+    aborted = decide(outcome(400, webhook_delivery="abort-message"), step=0, schedule=SCHEDULE, now_ms=NOW, jitter=0)
+    fine = decide(outcome(200, webhook_delivery="disable"), step=0, schedule=SCHEDULE, now_ms=NOW, jitter=0)
+    assert (gone.state, gone.cause, aborted.state, aborted.cause) == ("dead", "gone", "dead", "aborted")
+    assert gone.disable
+    assert (aborted.disable, fine.state, fine.disable) == (None, "delivered", None)
 
 
 @pytest.mark.parametrize("status", [429, 503])

@@ -26,11 +26,13 @@ GOOD = {
         "10.1.2.3/8, ::1/128,",
         (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("::1/128")),
     ),
+    "HUB_EGRESS_PROXY": ("http://u:a-password@proxy:3128", "http://u:a-password@proxy:3128"),
     "HUB_RETRY_SCHEDULE": ("0, 1s, 2m", (1.0, 120.0)),
     "DATABASE_URL": ("postgresql+psycopg://u:a-password@db/hub", "postgresql+psycopg://u:a-password@db/hub"),
     "HUB_LOG_LEVEL": ("debug", "DEBUG"),
     "HUB_BODY_CAP": ("1", 1),
     "HUB_DELIVERY_WINDOW": ("10", 10),
+    "HUB_DISABLE_AFTER": ("3d", 3 * 86400.0),
     "HUB_DELIVERY_MAX_REQUESTS": ("20", 20),
 }
 
@@ -47,6 +49,7 @@ BAD = [
     ("HUB_LOG_LEVEL", "loud", "DEBUG, INFO, WARNING, ERROR or CRITICAL"),
     ("HUB_BODY_CAP", "0", "want a whole number from 1"),
     ("HUB_DELIVERY_WINDOW", "-4", "want a whole number from 1"),
+    ("HUB_DISABLE_AFTER", "soon", "is no duration"),
     ("HUB_DELIVERY_MAX_REQUESTS", "many", "want a whole number"),
     ("HUB_TOPIC_PREFIX", "a b", "letters, digits, dots, dashes and underscores"),
     ("SCHEMA_REGISTRY_URL", "registry:8081", "want a URL such as"),

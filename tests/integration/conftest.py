@@ -1,0 +1,5 @@
+"""Fixtures of the integration tests."""
+
+from tests.deliveries import start
+
+__all__ = ["start"]
