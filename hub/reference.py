@@ -107,6 +107,8 @@ def _comments(struct: type) -> Iterator[tuple[str, str]]:
 def _default(value: object) -> str:
     if value in (None, "", ()):
         return "none"
+    if isinstance(value, float):  # every one of them is a length of time
+        return f"`{durations.show(value)}`"
     if isinstance(value, tuple):
         return ", ".join(f"`{durations.show(v) if isinstance(v, float) else v}`" for v in value)
     return f"`{value}`"
