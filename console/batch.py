@@ -133,8 +133,9 @@ class Batch:
         self.attempts.append((*_attempt_columns(f), place.partition, place.offset))
         endpoint_id, ended = f["endpoint_id"], standing.finished_at(f)
         if f["state"] == "superseded":
-            self._count(endpoint_id, ended, "superseded")  # nothing was sent: no failure, no duration
-            return
+            self._count(endpoint_id, ended, "superseded")
+            if f["error_class"] is None:
+                return  # nothing was sent: no failure, no duration
         success, failure = self.activity.get(endpoint_id, (None, None))
         if f["state"] == "delivered":
             # A replayed event was received long ago: how long it took says nothing about the hub.

@@ -53,7 +53,7 @@ class AttemptRow(msgspec.Struct, frozen=True, kw_only=True):
     delivery_id: str
     endpoint_id: str
     attempt: int
-    state: str  # of the delivery after it: delivered, retrying or dead; superseded: it was not made
+    state: str  # of the delivery after it: delivered, retrying or dead; superseded without an error: it was not made
     status: int | None
     error_class: str | None
     error: str | None

@@ -74,13 +74,13 @@ def of_dead(f: Mapping[str, Any], place: Place, written_ms: int) -> Standing:
 
 
 def of_attempt(f: Mapping[str, Any], topic: str) -> Standing:
-    """The fact that the attempt `f["attempt"]` was made, or was not because the delivery is superseded.
+    """The fact that the attempt `f["attempt"]` was made, or, superseded without an error, that it was not.
 
     `topic` is that of the delivery, without prefix.
     """
     place = (topic, f["delivery_partition"], f["delivery_offset"])
     now = (f["state"], f["next_attempt_at"], None, f["lane"], f["replay_id"], *place)
-    if f["state"] == "superseded":  # like a dead letter: it spends no attempt
+    if f["state"] == "superseded" and f["error_class"] is None:  # like a dead letter: it spends no attempt
         return Standing(_identity(f, "delivery_id"), (f["attempt"] - 1, finished_at(f), DEAD_WEIGHT), now, NEVER, UNTRIED)
     last = (f["status"], f["error_class"], f["error"])
     rank = (f["attempt"], finished_at(f), ATTEMPT_WEIGHT)

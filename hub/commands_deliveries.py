@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Deliveries: what was sent, what came back, sending it again.", no_args_is_help=True)
 
+Id = Annotated[str, typer.Argument(metavar="ID", help="Delivery.")]
 Endpoint = Annotated[str | None, typer.Option(help="Only of this endpoint.")]
 Type = Annotated[str | None, typer.Option(help="Only of this event type.")]
 Key = Annotated[str | None, typer.Option(help="Only of this object, such as order/1004.")]
@@ -27,7 +28,7 @@ LOOK_S = 0.5
 @app.command("list")
 def list_(
     endpoint: Endpoint = None,
-    state: Annotated[list[str] | None, typer.Option(help="queued, retrying, delivered or dead. Repeatable.")] = None,
+    state: Annotated[list[str] | None, typer.Option(help="queued, retrying, delivered, dead or superseded. Repeatable.")] = None,
     event_type: Annotated[str | None, typer.Option("--type", help="Only of this event type.")] = None,
     key: Key = None,
     tenant: Tenant = None,
@@ -49,7 +50,7 @@ def list_(
 
 @app.command("show")
 def show_(
-    delivery_id: Annotated[str, typer.Argument(metavar="ID", help="Delivery.")],
+    delivery_id: Id,
     as_json: AsJson = False,
 ) -> None:
     """One delivery: what was sent and every attempt."""
@@ -75,13 +76,34 @@ def show_(
 
 @app.command()
 def retry(
-    delivery_id: Annotated[str, typer.Argument(metavar="ID", help="Delivery.")],
+    delivery_id: Id,
     force: Annotated[bool, typer.Option("--force", help="Also when it is delivered or under way.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Send a dead delivery again, under the same webhook id."""
+    """Send a dead delivery again, under the same webhook id; one that waits at an ordered endpoint at once."""
     with Api.of_running_hub() as api:
         found = api.post(f"/deliveries/{delivery_id}/retry", {"force": force})
+    if as_json:
+        show.as_json(found)
+    else:
+        show.fields(found)
+
+
+@app.command()
+def skip(delivery_id: Id, as_json: AsJson = False) -> None:
+    """Give up a delivery that waits at an ordered endpoint; the next of its object goes."""
+    _command(delivery_id, "skip", as_json=as_json)
+
+
+@app.command()
+def park(delivery_id: Id, as_json: AsJson = False) -> None:
+    """Keep a delivery that waits at an ordered endpoint, and those behind it, until it is retried."""
+    _command(delivery_id, "park", as_json=as_json)
+
+
+def _command(delivery_id: str, what: str, *, as_json: bool) -> None:
+    with Api.of_running_hub() as api:
+        found = api.post(f"/deliveries/{delivery_id}/{what}", {})
     if as_json:
         show.as_json(found)
     else:

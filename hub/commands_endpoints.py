@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from hub import endpoint_options as o
 from hub import show
 from hub.api_client import Api
 from hub.errors import HubError
@@ -14,13 +15,6 @@ from hub.show import AsJson  # noqa: TC001 - typer reads the annotations
 app = typer.Typer(help="Endpoints: where webhooks are sent to.", no_args_is_help=True)
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="Endpoint.")]
-Events = Annotated[list[str] | None, typer.Option("--event", "-e", help="Event type: exact, order.* or *. Repeatable.")]
-Channels = Annotated[list[str] | None, typer.Option("--channel", help="Only events of this channel. Repeatable.")]
-Headers = Annotated[list[str] | None, typer.Option("--header", metavar="'NAME: VALUE'", help="Header to send along. Repeatable.")]
-Timeout = Annotated[float | None, typer.Option(help="Seconds one attempt may take, 1 to 30.")]
-InFlight = Annotated[int | None, typer.Option(help="Requests under way at once, 1 to 128.")]
-Schedule = Annotated[str | None, typer.Option(metavar="5s,5m,…", help="Delays before each retry; empty for the hub's.")]
-Description = Annotated[str | None, typer.Option(help="For people.")]
 Reason = Annotated[str | None, typer.Option(help="Why, for people.")]
 
 
@@ -40,19 +34,29 @@ def list_(tenant: str | None = None, state: str | None = None, as_json: AsJson =
 def create(
     url: Annotated[str, typer.Argument(help="Where to post to.")],
     endpoint_id: Annotated[str | None, typer.Option("--id", help="Made when absent.")] = None,
-    event: Events = None,
-    channel: Channels = None,
-    header: Headers = None,
-    timeout: Timeout = None,
-    max_in_flight: InFlight = None,
-    schedule: Schedule = None,
-    description: Description = None,
+    event: o.Events = None,
+    channel: o.Channels = None,
+    header: o.Headers = None,
+    timeout: o.Timeout = None,
+    max_in_flight: o.InFlight = None,
+    schedule: o.Schedule = None,
+    description: o.Description = None,
+    ordering: o.Ordering = None,
+    rate_limit: o.RateLimit = None,
+    batch_max: o.BatchMax = None,
+    batch_wait: o.BatchWait = None,
+    auth: o.Auth = None,
+    ca: o.Ca = None,
+    signature: o.Signature = None,
     tenant: str | None = None,
     as_json: AsJson = False,
 ) -> None:
     """Make an endpoint and print its signing secret, this once."""
-    body = _body(event, channel, header, timeout, max_in_flight, schedule, description)
-    body |= {k: v for k, v in {"url": url, "id": endpoint_id, "tenant": tenant}.items() if v is not None}
+    body = o.body(
+        url=url, endpoint_id=endpoint_id, tenant=tenant, event=event, channel=channel, header=header, timeout=timeout,
+        max_in_flight=max_in_flight, schedule=schedule, description=description, ordering=ordering, rate_limit=rate_limit,
+        batch_max=batch_max, batch_wait=batch_wait, signature=signature, auth=auth, ca=ca,
+    )  # fmt: skip
     with Api.of_running_hub() as api:
         _tell(api.post("/endpoints", body), as_json=as_json)
 
@@ -70,21 +74,36 @@ def show_(endpoint_id: Id, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def health(endpoint_id: Id, as_json: AsJson = False) -> None:
+    """How it does: state, breaker, since when it fails, what waits, the last hour."""
+    with Api.of_running_hub() as api:
+        _tell(api.get(f"/endpoints/{endpoint_id}/health"), as_json=as_json)
+
+
+@app.command()
 def update(
     endpoint_id: Id,
     url: Annotated[str | None, typer.Option(help="Where to post to.")] = None,
-    event: Events = None,
-    channel: Channels = None,
-    header: Headers = None,
-    timeout: Timeout = None,
-    max_in_flight: InFlight = None,
-    schedule: Schedule = None,
-    description: Description = None,
+    event: o.Events = None,
+    channel: o.Channels = None,
+    header: o.Headers = None,
+    timeout: o.Timeout = None,
+    max_in_flight: o.InFlight = None,
+    schedule: o.Schedule = None,
+    description: o.Description = None,
+    ordering: o.Ordering = None,
+    rate_limit: o.RateLimit = None,
+    batch_max: o.BatchMax = None,
+    batch_wait: o.BatchWait = None,
+    auth: o.Auth = None,
+    ca: o.Ca = None,
     as_json: AsJson = False,
 ) -> None:
     """Change what is named; --header replaces all headers."""
-    body = _body(event, channel, header, timeout, max_in_flight, schedule, description)
-    body |= {} if url is None else {"url": url}
+    body = o.body(
+        url=url, event=event, channel=channel, header=header, timeout=timeout, max_in_flight=max_in_flight, schedule=schedule,
+        description=description, ordering=ordering, rate_limit=rate_limit, batch_max=batch_max, batch_wait=batch_wait, auth=auth, ca=ca,
+    )  # fmt: skip
     if not body:
         raise HubError("Nothing to change: name an option, `hub endpoints update --help` lists them.")
     with Api.of_running_hub() as api:
@@ -103,11 +122,13 @@ def delete(endpoint_id: Id, as_json: AsJson = False) -> None:
 def rotate(
     endpoint_id: Id,
     overlap: Annotated[float, typer.Option(help="Seconds the old secrets sign too.")] = 86_400,
+    signature: o.Signature = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a new signing secret and print it, this once."""
+    """Make a new signing secret, of another kind if named, and print it, this once."""
+    body = {"overlap_s": overlap} | o.body(signature=signature)
     with Api.of_running_hub() as api:
-        _tell(api.post(f"/endpoints/{endpoint_id}/rotate-secret", {"overlap_s": overlap}), as_json=as_json)
+        _tell(api.post(f"/endpoints/{endpoint_id}/rotate-secret", body), as_json=as_json)
 
 
 @app.command()
@@ -124,14 +145,23 @@ def resume(endpoint_id: Id, as_json: AsJson = False) -> None:
 
 @app.command()
 def disable(endpoint_id: Id, reason: Reason = None, as_json: AsJson = False) -> None:
-    """Send nothing more and give up what is due."""
+    """Send nothing more, route nothing more to it and give up what is due."""
     _do(endpoint_id, "disable", {"reason": reason}, as_json=as_json)
 
 
 @app.command()
-def enable(endpoint_id: Id, as_json: AsJson = False) -> None:
+def enable(
+    endpoint_id: Id,
+    recover: Annotated[
+        bool | None,
+        typer.Option(
+            "--recover/--no-recover", help="Send what it missed since it began to fail. Default: if the hub disabled it."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Send again, whatever stopped it."""
-    _do(endpoint_id, "enable", {}, as_json=as_json)
+    _do(endpoint_id, "enable", {} if recover is None else {"recover": recover}, as_json=as_json)
 
 
 @app.command("test")
@@ -150,32 +180,3 @@ def _tell(found: dict[str, Any], *, as_json: bool) -> None:
         show.as_json(found)
     else:
         show.fields(found)
-
-
-def _body(
-    event: list[str] | None,
-    channel: list[str] | None,
-    header: list[str] | None,
-    timeout: float | None,
-    max_in_flight: int | None,
-    schedule: str | None,
-    description: str | None,
-) -> dict[str, Any]:
-    """Fields of the API for the options that were named."""
-    given = {
-        "event_types": event,
-        "channels": channel,
-        "headers": None if header is None else dict(_header(text) for text in header),
-        "timeout_s": timeout,
-        "max_in_flight": max_in_flight,
-        "retry_schedule": None if schedule is None else [part.strip() for part in schedule.split(",") if part.strip()],
-        "description": description,
-    }
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def _header(text: str) -> tuple[str, str]:
-    name, colon, value = text.partition(":")
-    if not colon or not name.strip():
-        raise HubError(f"--header {text!r}: write it as 'Name: value'.")
-    return name.strip(), value.strip()

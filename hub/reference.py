@@ -18,7 +18,7 @@ from console.api import OPERATIONS
 from console.api.operation import PREFIX
 from hub.cli import app
 from runtime import durations, metrics, settings
-from schemas import topics
+from schemas import operational, topics
 from schemas.providers import PROVIDERS
 from schemas.records import NAMESPACE
 
@@ -45,7 +45,7 @@ def main() -> int:
 
 def document() -> str:
     """The reference as Markdown."""
-    parts = (_INTRODUCTION, _settings(), _topics(), _api(), _cli(), _providers(), _metrics(), _records())
+    parts = (_INTRODUCTION, _settings(), _topics(), _api(), _operational(), _cli(), _providers(), _metrics(), _records())
     return "\n\n".join(parts) + "\n"
 
 
@@ -56,6 +56,7 @@ Made from the code by `python -m hub.reference > docs/reference.md`; a test keep
 - [Settings](#settings)
 - [Topics](#topics)
 - [HTTP](#http)
+- [Operational events](#operational-events)
 - [Command line](#command-line)
 - [Providers](#providers)
 - [Metrics](#metrics)
@@ -107,6 +108,8 @@ def _comments(struct: type) -> Iterator[tuple[str, str]]:
 def _default(value: object) -> str:
     if value in (None, "", ()):
         return "none"
+    if isinstance(value, float):  # every one of them is a length of time
+        return f"`{durations.show(value)}`"
     if isinstance(value, tuple):
         return ", ".join(f"`{durations.show(v) if isinstance(v, float) else v}`" for v in value)
     return f"`{value}`"
@@ -152,6 +155,31 @@ def _api() -> str:
             _table(head, control),
             "### Every process\n\nPorts 8080 (ingress), 8081 (console), 8082 (processors), 8083 (delivery).",
             _table(head, ((method, f"`{path}`", words) for method, path, words in OPERATIONS_PAGES)),
+        )
+    )
+
+
+# --- operational events
+
+_OPERATIONAL: Final = """## Operational events
+
+What the hub tells of itself, delivered like any event to endpoints that ask for `endpoint.*`, `delivery.*` or the very type. `*` does
+not cover them, an endpoint is not told of itself, and a delivery of one never causes another. The key is the endpoint's id. No
+source of yours can publish these types through `/v1/events`."""
+
+
+def _operational() -> str:
+    types = ((f"`{name}`", words) for name, words in operational.OPERATIONAL.items())
+    fields = ((f"`{name}`", words) for name, words in operational.FIELDS.items())
+    more = ((f"`{name}`", words) for name, words in operational.DELIVERY_FIELDS.items())
+    return "\n\n".join(
+        (
+            _OPERATIONAL,
+            _table(("type", "when"), types),
+            "Their data:",
+            _table(("field", "meaning"), fields),
+            f"Of `{operational.EXHAUSTED}` also:",
+            _table(("field", "meaning"), more),
         )
     )
 

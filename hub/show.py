@@ -20,7 +20,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 out = Console(highlight=False, soft_wrap=True)
 COLOURS: Final = {
     "active": "green", "delivered": "green", "retrying": "yellow", "queued": "cyan", "paused": "yellow", "disabled": "red",
-    "dead": "red",
+    "dead": "red", "open": "red", "half_open": "yellow",
 }  # fmt: skip
 _STEPS: Final = ((86_400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 

@@ -81,7 +81,7 @@ async def _one(visit: Visit) -> Response:
     row = await blocking(queries.delivery, visit.path["id"])
     if row is None:
         raise NotFoundError(f"There is no delivery {visit.path['id'][:100]!r}: it is older than its topic, or not projected yet.")
-    attempts = [a for a in reversed(await blocking(queries.attempts, row.id)) if a.state != "superseded"]
+    attempts = [a for a in reversed(await blocking(queries.attempts, row.id)) if a.state != "superseded" or a.error_class]
     same = await blocking(queries.deliveries, DeliveryFilter(event_id=row.event_id), limit=OTHERS_SHOWN)
     record, gone = await _record(visit, row)
     held = row.state in WAITING and ordered(deps, row.endpoint_id)

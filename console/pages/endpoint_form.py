@@ -268,6 +268,6 @@ def _secret(visit: Visit, endpoint_id: str, secret: str, public_key: str | None,
         secret=secret,
         public_key=public_key,
         answer=said,
-        python=python(),
-        javascript=javascript(),
+        python=python(key_pair=public_key is not None),
+        javascript=javascript(key_pair=public_key is not None),
     )

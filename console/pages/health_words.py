@@ -44,7 +44,7 @@ def _stopped(state: str, h: EndpointCondition) -> str:
 
 def _failing(h: EndpointCondition, since: int, now: int) -> str:
     last = h.last_error or (f"status {h.last_status}" if h.last_status is not None else "")
-    told = f", the last with {last}" if last else ""
+    told = f" (last: {last})" if last else ""
     return f"Failing since {clock(since, now)} UTC: {plural(h.failures, 'attempt')} in a row failed{told}."
 
 

@@ -45,7 +45,7 @@ STATES: Final[dict[str, State]] = {
 
 CAUSES: Final[dict[str, str]] = {
     "exhausted": "Every attempt of its retry schedule failed.",
-    "gone": "The receiver asked never to be called again (410 Gone), so its endpoint was disabled.",
+    "gone": "The receiver asked never to be called again (410 Gone, or webhook-delivery: disable), so its endpoint was disabled.",
     "endpoint_disabled": "Its endpoint was disabled when it was due. Enabling the endpoint can send it.",
     "endpoint_deleted": "Its endpoint was deleted; there is nowhere to send it.",
     "endpoint_unusable": "Its endpoint cannot be called as it is set up: look at its URL, its secrets and its credentials.",

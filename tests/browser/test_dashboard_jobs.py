@@ -280,7 +280,7 @@ def test_the_page_of_a_failing_endpoint_says_since_when_and_what_next(visit, sto
     visitor = visit()
     visitor.go("/endpoints/ep_erp")
     assert re.search(
-        r"Failing since .* UTC: 312 attempts in a row failed, the last with answered 503\. The breaker is open; next probe .* UTC, in \d min\.",
+        r"Failing since .* UTC: 312 attempts in a row failed \(last: answered 503\)\. The breaker is open; next probe .* UTC, in \d min\.",
         visitor.text(".answer"),
     )
     visitor.go("/endpoints?state=failing")

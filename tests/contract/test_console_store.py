@@ -162,9 +162,19 @@ def test_superseded_is_final_counted_and_no_attempt(model: Model) -> None:
     [hour] = model.stats.stats(NOW - NOW % 3_600_000, NOW + 1, 3600)
     assert (hour.superseded, hour.failed) == (1, 1)
     model.take(
-        tried(second, "delivered", NOW + 10), tried(msgspec.structs.replace(second, lane="replay"), "superseded", NOW + 99)
+        tried(second, "delivered", NOW + 10),
+        tried(msgspec.structs.replace(second, lane="replay"), "superseded", NOW + 99, **untried),
     )
     assert model.state(second) == ("delivered", 1)  # a replay that is not sent takes nothing back
+
+
+def test_superseded_after_a_failed_attempt_is_both(model: Model) -> None:
+    first = new("evt_1")
+    model.take((topics.DELIVERIES, first), tried(first, "superseded", NOW))
+    row = model.queries.delivery(first.id)
+    assert (row.state, row.spent, row.last_status) == ("superseded", 1, 500)
+    [hour] = model.stats.stats(NOW - NOW % 3_600_000, NOW + 1, 3600)
+    assert (hour.superseded, hour.failed) == (1, 1)
 
 
 def test_a_command_is_no_delivery(model: Model) -> None:

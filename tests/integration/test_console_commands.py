@@ -15,9 +15,11 @@ from hub.errors import HubError
 from schemas import topics
 from tests.console_lab import KEY, Console, attempt, delivery, until
 from tests.lab import Lab
+from tests.pem import certificate_pem, key_pem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.integration
 Run = "Callable[..., Any]"
@@ -76,17 +78,56 @@ def test_the_life_of_an_endpoint(run: Callable[..., Any]) -> None:
     assert (made["event_types"], made["retry_schedule"]) == (["order.*"], [5.0, 60.0])
     assert run("endpoints", "show", "cli")["health"]["waiting"] == 0
     assert run("endpoints", "update", "cli", "--timeout", "3")["timeout_s"] == 3.0
+    assert run("endpoints", "health", "cli")["breaker"] == "closed"
+    assert "failing_from_at" in run("endpoints", "health", "cli", text=True)
     assert run("endpoints", "pause", "cli", "--reason", "stocktaking")["state_reason"] == "stocktaking"
     assert [e["id"] for e in run("endpoints", "list", "--state", "paused")] == ["cli"]
     assert run("endpoints", "resume", "cli")["state"] == "active"
     assert len(run("endpoints", "rotate", "cli", "--overlap", "60")["secrets"]) == 2
     assert run("endpoints", "test", "cli")["delivery_id"].startswith("dlv_")
     assert run("endpoints", "disable", "cli")["state"] == "disabled"
-    assert run("endpoints", "enable", "cli")["state"] == "active"
+    assert run("endpoints", "enable", "cli")["redrive_id"] is None
+    assert run("endpoints", "enable", "cli", "--recover")["redrive_id"].startswith("rdv_")
+    assert run("endpoints", "rotate", "cli", "--signature", "v1a")["public_key"].startswith("whpk_")
     assert "order.*" in run("endpoints", "list", text=True)
     assert "success_rate_1h" in run("endpoints", "show", "cli", text=True)
     assert run("endpoints", "delete", "cli") == {"id": "cli", "deleted": True}
     assert run("endpoints", "list") == []
+
+
+def test_settings_and_credentials_by_options(run: Callable[..., Any], tmp_path: Path) -> None:
+    for name, text in {"c.pem": certificate_pem(), "k.pem": key_pem(), "auth": "bearer:t0k3n"}.items():
+        (tmp_path / name).write_text(text)
+    made = run(
+        "endpoints", "create", "https://shop.example/h", "--id", "cli3", "--ordering", "latest", "--rate-limit", "0.5", "--batch-max", "20",
+        "--batch-wait-ms", "500", "--signature", "v1a", "--auth", "basic:hub:pa:ss", "--ca", str(tmp_path / "c.pem"),
+    )  # fmt: skip
+    assert (made["ordering"], made["rate_limit"], made["batch_max"], made["batch_wait_ms"]) == ("latest", 0.5, 20, 500)
+    assert (made["auth"], made["public_key"][:5], made["ca"][0]["subject"]) == (
+        {"type": "basic", "username": "hub"}, "whpk_", "CN=client",
+    )  # fmt: skip
+
+    def auth(text: str, given: str = "") -> dict[str, Any]:
+        return run("endpoints", "update", "cli3", "--auth", text, given=given)["auth"]
+
+    assert auth(f"@{tmp_path / 'auth'}") == {"type": "bearer"}
+    oauth2 = {"type": "oauth2", "token_url": "https://l.example/t", "client_id": "c", "client_secret": "hush"}
+    assert auth("-", json.dumps(oauth2)) == {"type": "oauth2", "token_url": "https://l.example/t", "client_id": "c"}
+    assert auth(f"mtls:{tmp_path / 'c.pem'}:{tmp_path / 'k.pem'}")["certificates"][0]["subject"] == "CN=client"
+    assert auth("none") == {"type": "none"}
+    plain = run("endpoints", "update", "cli3", "--rate-limit", "none", "--ca", "none")
+    assert (plain["rate_limit"], plain["ca"]) == (None, [])
+
+
+def test_what_waits_in_order_is_skipped_and_parked(run: Callable[..., Any], lab: Lab) -> None:
+    run("endpoints", "create", "https://shop.example/h", "--id", "cli4", "--ordering", "key")
+    first = delivery("evt_line", "cli4")
+    lab.write(topics.DELIVERIES, "cli4", first)
+    lab.flush()
+    until(lambda: run("deliveries", "list", "--endpoint", "cli4"))
+    assert run("deliveries", "park", first.id)["command"] == "park"
+    assert run("deliveries", "retry", first.id)["attempt"] == 1
+    assert "behind" in run("deliveries", "skip", first.id, text=True)
 
 
 def test_the_life_of_a_source(run: Callable[..., Any]) -> None:
@@ -122,6 +163,11 @@ def test_deliveries_are_listed_shown_and_sent_again(run: Callable[..., Any], lab
         (["endpoints", "create", "ftp://x"], "url must begin with https://"),
         (["endpoints", "show", "nobody"], "there is no endpoint 'nobody'"),
         (["endpoints", "update", "x"], "Nothing to change"),
+        (["endpoints", "update", "x", "--auth", "digest:a"], "basic:USER:PASSWORD"),
+        (["endpoints", "update", "x", "--auth", "{"], "no JSON object"),
+        (["endpoints", "update", "x", "--auth", "mtls:/none.pem:/none.pem"], "cannot read"),
+        (["endpoints", "update", "x", "--rate-limit", "fast"], "requests per second, or none"),
+        (["deliveries", "skip", "dlv_x"], "there is no delivery"),
         (["endpoints", "create", "https://x.example", "--header", "oops"], "Name: value"),
         (["sources", "create", "shopify"], "secrets at least one is required"),
         (["sources", "create", "generic-hmac", "--secret", "x", "-o", "oops"], "NAME=VALUE"),
