@@ -34,7 +34,7 @@ _BY_CLASS: Final = {
     "protocol": ("Their answer is not HTTP as we know it", "Check that the URL's port serves HTTP and not something else."),
     "bad_url": ("The endpoint's URL cannot be called", "Edit the endpoint and write a full http(s) address."),
     "refused_address": ("The address is not public", "Use a public address, or allow the range with HUB_EGRESS_ALLOW."),
-    "auth": ("No access token was to be had", "Check the endpoint's token URL, client id and client secret, or ask whoever runs their login."),
+    "auth": ("The hub got no access token for it", "Check the token URL, the client's id and its secret in the endpoint's credentials."),
     "redirect": ("They answered with a redirect", "Redirects are never followed: set the endpoint's URL to the final address."),
 }  # fmt: skip
 
