@@ -10,7 +10,7 @@ CODE   := hub ingress processors delivery console runtime schemas
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo up test check format bench chaos lock clean
+.PHONY: help install install-dev demo up test check format bench chaos trials lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ bench: $(VENV)/.dev  ## Measure throughput, latency and isolation
 
 chaos: $(VENV)/.dev  ## Kill processes under load and account for every webhook
 	$(BIN)/python -m tests.chaos $(ARGS)
+
+trials: $(VENV)/.dev  ## Prove isolation, order, rate limits and backlogs at full size: an hour (ARGS='--quick': ten minutes)
+	$(BIN)/python -m tests.trials $(ARGS)
 
 install: $(VENV)/.run  ## Make the environment that runs the hub
 

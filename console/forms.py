@@ -138,3 +138,9 @@ class RedriveForm(Form, frozen=True, kw_only=True, forbid_unknown_fields=True):
     from_: int | None = msgspec.field(default=None, name="from")
     to: int | None = None
     dry_run: bool = False  # count, send nothing
+
+
+class ReencryptForm(Form, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """At most `limit` sources and endpoints in one call; 0 only counts."""
+
+    limit: int = 50

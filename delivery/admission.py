@@ -6,7 +6,8 @@ import heapq
 from typing import TYPE_CHECKING, Final
 
 from delivery import tiers
-from delivery.line import UNWRITTEN, Line
+from delivery.line import Line
+from delivery.place import UNWRITTEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from delivery.fate import Fate
     from delivery.held_reader import Record
     from delivery.item import Due, Item
-    from delivery.line import Place
     from delivery.order import Order
+    from delivery.place import Place
     from delivery.receiver import Receiver
     from runtime.clock import Clock
 

@@ -14,7 +14,8 @@ from delivery import held_key
 from delivery.held_key import HeldKey
 from delivery.held_reader import Fetched, Restored
 from delivery.item import OVERHEAD, Stored
-from delivery.line import UNWRITTEN, Line, Place, mark_of
+from delivery.line import Line
+from delivery.place import UNWRITTEN, Place, mark_of
 from schemas.codec import DecodeError
 from schemas.records import Delivery
 

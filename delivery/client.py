@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 def build(settings: Settings, clock: Clock) -> HttpClient:
     """What the engine sends by. Belongs to one thread."""
-    http = CurlClient(clock=clock, egress_allow=settings.egress_allow, proxy=settings.egress_proxy or "")
+    http = CurlClient(
+        clock=clock, egress_allow=settings.egress_allow, proxy=settings.egress_proxy or "", max_requests=settings.max_requests
+    )
     if settings.egress_proxy is None:
         return Authorizer(http, clock)
     return Authorizer(Proxied(http, clock=clock, allow=settings.egress_allow), clock)

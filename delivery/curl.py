@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from runtime.clock import Clock
     from runtime.settings import Network
 
-CONNECTIONS: Final = 1536  # kept open, all hosts together, idle ones and those in use; idle ones are closed first
+IDLE_CONNECTIONS: Final = (
+    512  # kept open beside those in use, all hosts together; of one host never more than were in use at once
+)
 UNACKED_MS: Final = 20_000  # a connection on which nothing is acknowledged for so long is dead
 
 _POLL: Final = {
@@ -52,10 +54,13 @@ class _Lent:
 class CurlClient:
     """Starts requests and calls back with their outcomes from `run_once`. Belongs to one thread.
 
-    `proxy` is a URL that all requests go through; the guard is then for whoever names the address to it.
+    `proxy` is a URL that all requests go through; the guard is then for whoever names the address to it. `max_requests`: how
+    many its user starts at most; libcurl counts those in use among the connections that it keeps.
     """
 
-    def __init__(self, *, clock: Clock, egress_allow: tuple[Network, ...] = (), proxy: str = "") -> None:
+    def __init__(
+        self, *, clock: Clock, egress_allow: tuple[Network, ...] = (), proxy: str = "", max_requests: int = 1000
+    ) -> None:
         self._clock = clock
         self._allow = egress_allow
         self._proxy = proxy
@@ -67,7 +72,7 @@ class CurlClient:
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
-        self._multi.setopt(pycurl.M_MAXCONNECTS, CONNECTIONS)
+        self._multi.setopt(pycurl.M_MAXCONNECTS, max_requests + IDLE_CONNECTIONS)
 
     @property
     def in_flight(self) -> int:

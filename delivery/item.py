@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from delivery.held_key import HeldKey
-    from delivery.line import Place
+    from delivery.place import Place
     from delivery.tracker import Entry, Tracker
     from schemas.records import Delivery
     from schemas.topics import Tier

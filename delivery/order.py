@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from delivery.item import Stored
-from delivery.line import UNWRITTEN, mark_of
+from delivery.place import UNWRITTEN, mark_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from delivery.fate import Fate
     from delivery.held_reader import Record
     from delivery.item import Due, Item
-    from delivery.line import Line, Place
+    from delivery.line import Line
+    from delivery.place import Place
     from delivery.receiver import Receiver
     from runtime.clock import Clock
     from schemas.records import Delivery

@@ -185,14 +185,19 @@ class Transfer:
             return "protocol", f"the response headers are longer than {HEADERS_CAP} bytes"
         error_class = _CLASSES.get(code, "protocol")
         if error_class == "timeout":
-            connected = self.curl.getinfo(pycurl.CONNECT_TIME) * 1000
-            how_far = f"connected after {connected:.0f} ms, answer not complete" if connected else "not connected"
-            return error_class, f"timeout after {total_ms / 1000:.1f} s ({how_far})"
+            return error_class, f"timeout after {total_ms / 1000:.1f} s ({self._how_far()})"
         if message.startswith("CONNECT tunnel failed"):
             error_class = "connect"  # the proxy's answer, not the receiver's
         elif _malformed(code, message):
             error_class = "protocol"
         return error_class, message or f"libcurl error {code}"
+
+    def _how_far(self) -> str:
+        connected = self.curl.getinfo(pycurl.CONNECT_TIME) * 1000
+        if connected:
+            return f"connected after {connected:.0f} ms, answer not complete"
+        reused = self.curl.getinfo(pycurl.PRETRANSFER_TIME) > 0
+        return "on an open connection, answer not complete" if reused else "not connected"
 
 
 def parse(lines: list[bytes]) -> dict[str, str]:
@@ -238,7 +243,6 @@ def _options(proxy: str) -> tuple[tuple[int, object], ...]:
         (pycurl.CAINFO, _PUBLIC_CA),
         (pycurl.SSLVERSION, pycurl.SSLVERSION_TLSv1_2),
         (pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS),
-        (pycurl.PIPEWAIT, 1),
         (pycurl.MAXAGE_CONN, IDLE_S),
         (pycurl.MAXLIFETIME_CONN, LIFETIME_S),
         (pycurl.TCP_NODELAY, 1),

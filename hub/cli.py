@@ -14,6 +14,7 @@ from rich.console import Console
 from hub import (
     commands_deliveries,
     commands_endpoints,
+    commands_keys,
     commands_listen,
     commands_replay,
     commands_send,
@@ -42,6 +43,7 @@ app.add_typer(topics_app, name="topics")
 app.add_typer(commands_sources.app, name="sources")
 app.add_typer(commands_endpoints.app, name="endpoints")
 app.add_typer(commands_deliveries.app, name="deliveries")
+app.add_typer(commands_keys.app, name="keys")
 app.command("redrive")(commands_deliveries.redrive)
 app.command("replay")(commands_replay.replay)
 app.command("send")(commands_send.send)

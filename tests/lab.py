@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from runtime.secrets import SecretBox
     from schemas.topics import Topic
 from tests.kafka_fixture import delete_topics
 
@@ -31,6 +32,16 @@ SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 def fixed_codec() -> codec.Codec:
     types = dict.fromkeys(t.record for t in topics.ALL)
     return codec.Codec(codec.FixedIds({i: codec.schema_text(t) for i, t in enumerate(types, 1)}))
+
+
+def endpoint_config(box: SecretBox, endpoint_id: str, url: str, **fields: object) -> EndpointConfig:
+    """An endpoint that takes everything, but for the fields named."""
+    secret = SecretValue(id="s1", ciphertext=box.encrypt(SECRET), created_at=0)
+    values = {
+        "tenant": "default", "description": "", "event_types": ["*"], "channels": [], "headers": {}, "secrets": [secret], "timeout_s": 5.0,
+        "max_in_flight": 32, "retry_schedule": [], "state": "active", "created_at": 0, "updated_at": 0,
+    }  # fmt: skip
+    return EndpointConfig(id=endpoint_id, url=url, **{**values, **fields})
 
 
 class Reader:
@@ -149,12 +160,7 @@ class Lab(Reader):
 
     def endpoint(self, endpoint_id: str, url: str, **fields: object) -> EndpointConfig:
         """Register an endpoint."""
-        secret = SecretValue(id="s1", ciphertext=self.process.box.encrypt(SECRET), created_at=0)
-        values = {
-            "tenant": "default", "description": "", "event_types": ["*"], "channels": [], "headers": {}, "secrets": [secret], "timeout_s": 5.0,
-            "max_in_flight": 32, "retry_schedule": [], "state": "active", "created_at": 0, "updated_at": 0,
-        }  # fmt: skip
-        config = EndpointConfig(id=endpoint_id, url=url, **{**values, **fields})
+        config = endpoint_config(self.process.box, endpoint_id, url, **fields)
         self.write(topics.ENDPOINTS, endpoint_id, config)
         self.flush()
         return config

@@ -15,6 +15,7 @@ from console.actions.endpoints import (
     rotate_endpoint_secret,
     send_test,
 )
+from console.actions.keys import reencrypt
 from console.actions.ordered import park, skip
 from console.actions.recover import enable_endpoint, missed
 from console.actions.sources import create_source, delete_source, patch_source, put_source, rotate_source_secret
@@ -35,6 +36,7 @@ __all__ = [
     "put_endpoint",
     "put_source",
     "redrive",
+    "reencrypt",
     "resume_endpoint",
     "retry",
     "rotate_endpoint_secret",

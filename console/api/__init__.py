@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 
-from console.api import aside, dead, deliveries, docs, endpoints, sources, stats
+from console.api import aside, dead, deliveries, docs, endpoints, keys, sources, stats
 from console.api.openapi import document
 from console.api.operation import PREFIX, json_response, route
 
@@ -25,6 +25,7 @@ OPERATIONS: Final = (
     *dead.OPERATIONS,
     *aside.OPERATIONS,
     *stats.OPERATIONS,
+    *keys.OPERATIONS,
 )
 
 

@@ -68,7 +68,7 @@ def _timeout(attempt: Attempt | AttemptRow) -> Explanation:
     cause = f"Timeout after {duration(attempt.total_ms)}"
     if isinstance(attempt, AttemptRow):
         return Explanation(cause, attempt.error or "", "They should answer first and work afterwards.")
-    if not attempt.connect_ms:
+    if not attempt.connect_ms and "open connection" not in (attempt.error or ""):
         return Explanation(
             cause,
             "no connection was made",

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from tests.bench import hub as hubs
 from tests.bench import measure, report
-from tests.bench.measure import SCENARIOS, STANDARD, Options
+from tests.bench.measure import BESIDE, BESIDE_ABOUT, SCENARIOS, STANDARD, Options
 from tests.bench.tools import Tools
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ latency is from the publisher's first byte to the receiver's last. "CPU seconds 
 processes: the stages, the supervisor, the broker, the registry.
 
 examples:
-  python -m tests.bench                                   the four standard tests, three times: about 10 minutes
+  python -m tests.bench                                   the standard tests, three times: about 25 minutes
+  python -m tests.bench --tests beside --runs 1           95 % or more: isolation under a flood, on one hub
   python -m tests.bench --tests fan4rate,slow4rate        what a hanging endpoint does to the latency of the others
   python -m tests.bench --tests single --n 5000 --runs 1  a quick look
   python -m tests.bench --env HUB_DELIVERY_WINDOW=2000    with another setting, for a comparison
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         results = report.read(options.report)
     else:
         options.out.parent.mkdir(parents=True, exist_ok=True)
-        results = [_one(test, run, options) for run in range(1, options.runs + 1) for test in options.tests]
+        results = [r for run in range(1, options.runs + 1) for test in options.tests for r in _run(test, run, options)]
     console.print(report.table(results))
     for sentence in (*report.isolation(results), report.disturbed(results)):
         if sentence:
@@ -55,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0 if all(r["all_delivered"] for r in results) else 1
 
 
-def _one(test: str, run: int, options: argparse.Namespace) -> dict[str, Any]:
+def _run(test: str, run: int, options: argparse.Namespace) -> list[dict[str, Any]]:
     home = Path(tempfile.mkdtemp(prefix="hookstream-bench-"))
     tools = Tools(options.go_home)
     try:
@@ -63,7 +64,7 @@ def _one(test: str, run: int, options: argparse.Namespace) -> dict[str, Any]:
         try:
             with tools.sink() as sink:
                 wanted = Options(n=options.n, c=options.c, cap_s=options.cap, tag=options.tag)
-                result = measure.run(test, run, hub, tools, sink, wanted)
+                results = measure.run(test, run, hub, tools, sink, wanted)
         finally:
             hub.stop()
     finally:
@@ -71,16 +72,17 @@ def _one(test: str, run: int, options: argparse.Namespace) -> dict[str, Any]:
             sys.stderr.write(f"kept {home}\n")
         else:
             shutil.rmtree(home, ignore_errors=True)
-    line = json.dumps(result)
+    lines = "".join(json.dumps(result) + "\n" for result in results)
     with options.out.open("a") as out:
-        out.write(line + "\n")
-    sys.stdout.write(line + "\n")
+        out.write(lines)
+    sys.stdout.write(lines)
     sys.stdout.flush()
-    return result
+    return results
 
 
 def _parser() -> argparse.ArgumentParser:
-    tests = "\n".join(f"  {name:10}{scenario.about}" for name, scenario in SCENARIOS.items())
+    about = {name: scenario.about for name, scenario in SCENARIOS.items()} | {BESIDE: BESIDE_ABOUT}
+    tests = "\n".join(f"  {name:10}{words}" for name, words in about.items())
     parser = argparse.ArgumentParser(
         prog="python -m tests.bench",
         description=__doc__,
@@ -104,8 +106,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _tests(text: str) -> list[str]:
     names = text.split(",")
-    if unknown := [name for name in names if name not in SCENARIOS]:
-        raise argparse.ArgumentTypeError(f"no test {unknown[0]!r}: choose from {', '.join(SCENARIOS)}")
+    known = (*SCENARIOS, BESIDE)
+    if unknown := [name for name in names if name not in known]:
+        raise argparse.ArgumentTypeError(f"no test {unknown[0]!r}: choose from {', '.join(known)}")
     return names
 
 

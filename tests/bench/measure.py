@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 WARM_UP: Final = 300
 _SETTLE_S: Final = 2.0  # late duplicates are to be counted
+_QUIET_WITHIN_S: Final = 60.0
+_QUIET_LOOK_S: Final = 2.0
+_QUIET_CORES: Final = 0.25  # an idle hub takes 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,12 +39,16 @@ class Scenario:
 SCENARIOS: Final = {
     "single": Scenario(about="N messages, 1 endpoint, C publishers as fast as they are answered"),
     "rate": Scenario(about="50 messages/s for 20 s, 1 endpoint", messages=lambda _n: 1000, rate=50),
+    "fan3": Scenario(about="N messages, 3 healthy endpoints", healthy="abc"),
     "fan4": Scenario(about="N/4 messages, 4 healthy endpoints", healthy="abcd", messages=lambda n: n // 4),
     "slow4": Scenario(about="N messages, 3 healthy endpoints and 1 that hangs 20 s", healthy="abc", slow="z"),
     "fan4rate": Scenario(about="as fan4, 100 messages/s for 30 s", healthy="abcd", messages=lambda _n: 3000, rate=100),
     "slow4rate": Scenario(about="as slow4, 100/s for 30 s", healthy="abc", slow="z", messages=lambda _n: 3000, rate=100),
 }
-STANDARD: Final = ("single", "rate", "fan4", "slow4")
+BESIDE: Final = "beside"
+BESIDE_PARTS: Final = {f"{BESIDE} before": "fan3", f"{BESIDE} hanging": "slow4", f"{BESIDE} after": "fan3"}
+BESIDE_ABOUT: Final = "fan3, slow4, fan3 one after the other on ONE hub: what a hanging endpoint does to three healthy ones"
+STANDARD: Final = ("single", "rate", "fan4", "slow4", BESIDE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,10 +87,34 @@ def warm_up(hub: Hub, tools: Tools, sink: SinkProcess) -> None:
         raise RuntimeError(f"the warm-up did not arrive within 60 s: {sink.stats('warm')}{hub.tail()}")
 
 
-def run(name: str, number: int, hub: Hub, tools: Tools, sink: SinkProcess, options: Options) -> dict[str, Any]:
-    """One test, warmed up; its figures."""
+def run(name: str, number: int, hub: Hub, tools: Tools, sink: SinkProcess, options: Options) -> list[dict[str, Any]]:
+    """One test, warmed up; its figures: one set, of `beside` three."""
     warm_up(hub, tools, sink)
-    scenario, key = SCENARIOS[name], f"{name}{number}"
+    if name != BESIDE:
+        return [_one(SCENARIOS[name], name, number, hub, tools, sink, options)]
+    found = []
+    for part, scenario in BESIDE_PARTS.items():
+        found.append(_one(SCENARIOS[scenario], part, number, hub, tools, sink, options))
+        # Each part has the hub to itself: what the hanging endpoint has left behind is taken away.
+        target.remove_all(hub)
+        _until_quiet(hub)
+    return found
+
+
+def _until_quiet(hub: Hub) -> None:
+    """Until the hub has nothing to do, or a minute has gone."""
+    deadline = time.monotonic() + _QUIET_WITHIN_S
+    while time.monotonic() < deadline:
+        before = cpu_seconds(tree(hub.pids()))
+        time.sleep(_QUIET_LOOK_S)
+        if cpu_seconds(tree(hub.pids())) - before < _QUIET_CORES * _QUIET_LOOK_S:
+            return
+
+
+def _one(
+    scenario: Scenario, name: str, number: int, hub: Hub, tools: Tools, sink: SinkProcess, options: Options
+) -> dict[str, Any]:
+    key = f"{name.replace(' ', '-')}{number}"
     healthy, slow = [f"{key}/{x}" for x in scenario.healthy], [f"{key}/{x}" for x in scenario.slow]
     # The slow endpoint is made first, so that nothing is gained by luck of order.
     where = target.create(hub, [f"{sink.url}/slow/{k}" for k in slow] + [f"{sink.url}/hook/{k}" for k in healthy])
@@ -100,7 +131,7 @@ def run(name: str, number: int, hub: Hub, tools: Tools, sink: SinkProcess, optio
     figures = head | {"all_delivered": done} | _published(published) | _delivered(stats, healthy, published["t0_ns"])
     figures |= _cost(before, after, load_cpu, sum(s["count"] for s in stats.values())) | _by_process(hub, before, after)
     figures |= {"peak_pss_mb": round(memory.peak, 1), "at": time.strftime("%H:%M:%S")}
-    figures |= {"peak_pss_mb_by_process": {name: round(mb, 1) for name, mb in sorted(memory.by_name.items())}}
+    figures |= {"peak_pss_mb_by_process": memory.pss_by_name(), "peak_rss_mb_by_process": memory.rss_by_name()}
     if slow:
         hanging = stats.get(slow[0], {})
         figures |= {"slow_started": hanging.get("started", 0), "slow_max_inflight": hanging.get("max_inflight", 0)}

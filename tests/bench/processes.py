@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -63,16 +64,26 @@ def cpu_by_pid(pids: Iterable[int]) -> dict[int, float]:
     return {pid: cpu_seconds([pid]) for pid in pids}
 
 
-def pss_mb(pids: Iterable[int]) -> float:
-    """Proportional set size: shared pages count once over all sharers."""
-    total_kb = 0
+class Memory(NamedTuple):
+    """MB of one process or several. `pss`: proportional, shared pages count once over all sharers; `rss`: resident."""
+
+    pss: float
+    rss: float
+
+
+def memory(pids: Iterable[int]) -> Memory:
+    """What these have in memory; 0 of one that has ended."""
+    kb = {"Pss:": 0, "Rss:": 0}
     for pid in pids:
         try:
             rollup = (_PROC / str(pid) / "smaps_rollup").read_text()
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue  # it ended between the listing and the reading
-        total_kb += sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
-    return total_kb / 1024
+        for line in rollup.splitlines():
+            words = line.split()
+            if words[0] in kb:
+                kb[words[0]] += int(words[1])
+    return Memory(kb["Pss:"] / 1024, kb["Rss:"] / 1024)
 
 
 def machine_cpu_seconds() -> float:
@@ -81,15 +92,34 @@ def machine_cpu_seconds() -> float:
     return (sum(ticks) - ticks[3] - ticks[4]) / _HZ
 
 
+class Others:
+    """Cores that neither this process nor its descendants kept busy, on average; a context manager, then read `cores`."""
+
+    def __init__(self) -> None:
+        self.cores = 0.0
+        self._began = self._before = 0.0
+
+    def __enter__(self) -> Self:
+        self._began, self._before = time.monotonic(), self._spent()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.cores = (self._spent() - self._before) / (time.monotonic() - self._began)
+
+    def _spent(self) -> float:
+        return machine_cpu_seconds() - cpu_seconds(tree([os.getpid()]))
+
+
 class PeakMemory:
-    """Samples memory each second in a thread; use as a context manager, then read `peak` and `by_name`, in MB.
+    """Samples memory each second in a thread; use as a context manager, then read the peaks, in MB: `peak` of all (PSS),
+    `pss_by_name`, `rss_by_name`.
 
     `names` tells which process is which; those it does not know go by the kernel's name.
     """
 
     def __init__(self, roots: Callable[[], Iterable[int]], names: Callable[[], Mapping[int, str]]) -> None:
         self.peak = 0.0
-        self.by_name: dict[str, float] = {}
+        self._by_name: dict[str, Memory] = {}
         self._roots, self._names = roots, names
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -102,12 +132,22 @@ class PeakMemory:
         self._over.set()
         self._thread.join()
 
+    def pss_by_name(self) -> dict[str, float]:
+        """The most each took, shared pages divided among their sharers."""
+        return {name: round(peak.pss, 1) for name, peak in sorted(self._by_name.items())}
+
+    def rss_by_name(self) -> dict[str, float]:
+        """The most each had resident."""
+        return {name: round(peak.rss, 1) for name, peak in sorted(self._by_name.items())}
+
     def _run(self) -> None:
         while not self._over.wait(1.0):
             names = self._names()
-            now: dict[str, float] = {}
+            groups: dict[str, list[int]] = {}
             for pid in tree(self._roots()):
-                label = names.get(pid) or name(pid)
-                now[label] = now.get(label, 0.0) + pss_mb([pid])
-            self.peak = max(self.peak, sum(now.values()))
-            self.by_name = {n: max(self.by_name.get(n, 0.0), now.get(n, 0.0)) for n in self.by_name | now}
+                groups.setdefault(names.get(pid) or name(pid), []).append(pid)
+            now = {label: memory(pids) for label, pids in groups.items()}
+            self.peak = max(self.peak, sum(m.pss for m in now.values()))
+            for label, found in now.items():
+                before = self._by_name.get(label, Memory(0.0, 0.0))
+                self._by_name[label] = Memory(max(before.pss, found.pss), max(before.rss, found.rss))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rich.table import Table
 
+from tests.bench.measure import BESIDE_PARTS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
@@ -66,9 +68,32 @@ def isolation(results: list[dict[str, Any]]) -> list[str]:
             _compare(results, "fan4", "slow4", "e2e_msgs_per_s", "messages/s"),
             _compare(results, "fan4rate", "slow4rate", "lat_p50_ms", "ms at p50"),
             _compare(results, "fan4rate", "slow4rate", "lat_p99_ms", "ms at p99"),
+            _beside(results),
         )
         if sentence
     ]
+
+
+def beside(results: Iterable[dict[str, Any]]) -> dict[int, float]:
+    """By run: the rate of healthy endpoints beside a hanging one, as a share of their mean rate before and after it."""
+    rates: dict[int, dict[str, float]] = {}
+    for r in results:
+        if r["test"] in BESIDE_PARTS:
+            rates.setdefault(r["run"], {})[r["test"]] = r["e2e_msgs_per_s"]
+    before, hanging, after = BESIDE_PARTS
+    return {
+        run: found[hanging] / alone
+        for run, found in rates.items()
+        if found.keys() >= set(BESIDE_PARTS) and (alone := (found[before] + found[after]) / 2)
+    }
+
+
+def _beside(results: list[dict[str, Any]]) -> str | None:
+    ratios = beside(results)
+    if not ratios:
+        return None
+    shown = ", ".join(f"{ratio:.0%}" for ratio in ratios.values())
+    return f"three healthy endpoints beside a hanging one, of their messages/s before and after it on the same hub: {shown}."
 
 
 def _compare(results: list[dict[str, Any]], without: str, beside: str, figure: str, unit: str) -> str | None:

@@ -38,6 +38,13 @@ def create(hub: Hub, urls: Sequence[str]) -> dict[str, Any]:
     }
 
 
+def remove_all(hub: Hub) -> None:
+    """Take away every endpoint: what is still due for them is given up."""
+    while found := hub.api("GET", "/endpoints")["data"]:
+        for endpoint in found:
+            hub.api("DELETE", f"/endpoints/{endpoint['id']}")
+
+
 def arguments(target: dict[str, Any], template: str) -> list[str]:
     """The load generator's options for this target."""
     options = ["-url", target["url"], "-template", template, "-sign", target["sign"]]

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Protocol
 
 from tests.bench.receiver import FAILED, OK, Receiver
 from tests.chaos.ledger import Arrival
@@ -16,6 +16,18 @@ if TYPE_CHECKING:
     import random
 
     from tests.chaos.ledger import Ledger
+
+
+HANG: Final = b""
+"""The answer that is none: the sender waits in vain."""
+
+
+class Takes(Protocol):
+    """Whoever answers requests."""
+
+    def take(self, path: str, headers: dict[bytes, bytes], body: bytes, at: float) -> bytes:
+        """The answer to one request, or HANG."""
+        ...
 
 
 class Sink:
@@ -54,7 +66,7 @@ class Sink:
 class SinkConnection(Receiver):
     """One connection of the hub's."""
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: Takes) -> None:
         super().__init__()
         self._sink = sink
         self._headers: dict[bytes, bytes] = {}
@@ -67,6 +79,6 @@ class SinkConnection(Receiver):
         self.respond(self._sink.take(path.decode(), headers, body, asyncio.get_running_loop().time()))
 
 
-async def serve(sink: Sink) -> asyncio.Server:
+async def serve(sink: Takes) -> asyncio.Server:
     """Listen on a free port of loopback."""
     return await asyncio.get_running_loop().create_server(lambda: SinkConnection(sink), "127.0.0.1", 0, backlog=1024)

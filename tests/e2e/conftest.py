@@ -18,10 +18,14 @@ if TYPE_CHECKING:
 SCHEDULE = "0.3s,0.3s,0.3s"
 
 
+def cache() -> str:
+    """The folder of Kafka's jars."""
+    return os.environ.get("HUB_CACHE") or str(ROOT / ".hub" / "cache")
+
+
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[running.Hub]:
-    cache = os.environ.get("HUB_CACHE") or str(ROOT / ".hub" / "cache")
-    started = running.start(tmp_path_factory.mktemp("hub"), {"HUB_CACHE": cache, "HUB_RETRY_SCHEDULE": SCHEDULE})
+    started = running.start(tmp_path_factory.mktemp("hub"), {"HUB_CACHE": cache(), "HUB_RETRY_SCHEDULE": SCHEDULE})
     yield started
     started.stop()
 

@@ -239,6 +239,23 @@ def test_one_hanging_receiver_beside_quick_ones():
     assert max(o.total_ms for o, u in zip(outcomes, urls, strict=True) if u == quick.url) < 900
 
 
+def test_nobody_waits_to_share_the_connection_of_a_slow_one_on_the_same_host():
+    """libcurl can be told to wait whether a connection will take several requests at once: one slow answer then holds all up."""
+
+    def talk(one):
+        while (request := one.request()) is not None:
+            if b"/slow" in request[0]:
+                one.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
+                one.wait(10)
+            one.send(OK)
+
+    with raw(talk) as server, calling() as caller:
+        urls = [server.url + ("/slow" if i == 0 else f"/quick/{i}") for i in range(20)]
+        found = caller.all([Request(url=u, headers=["Expect:"], body=b"{}", timeout_s=1.0) for u in urls])
+    assert [o.error_class for o in found] == ["timeout"] + [None] * 19
+    assert max(o.total_ms for o in found[1:]) < 500
+
+
 def test_headers_are_read_the_same_the_second_time():
     lines = [b"HTTP/1.1 200 OK\r\n", b"X-A:  b \r\n", b"x-a: c\r\n", b"junk\r\n", b"Y\xe9: \xff\r\n", b"E:\r\n", b"\r\n"]
     assert parse(lines) == parse(lines) == {"x-a": "c", "yé": "ÿ", "e": ""}

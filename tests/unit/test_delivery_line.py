@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from delivery import held_key
 from delivery.held_key import HeldKey
-from delivery.line import Place, Places, mark_of
+from delivery.place import Place, Places, mark_of
 
 
 class PlacesMachine(RuleBasedStateMachine):
