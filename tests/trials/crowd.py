@@ -35,6 +35,7 @@ _PORTS: Final = 4
 _A_TENANT: Final = 100  # endpoints of one tenant
 _SETTLE_S: Final = 90.0
 _WARM_UP_S: Final = 10.0
+_STRETCH_S: Final = 5.0  # to tell a moment's standstill from a slow run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +146,8 @@ async def _compare(hub: Hub, crowd: Crowd, publisher: Publisher, say: Callable[[
         await _arrive(crowd, publisher)
         found = [s * 1000 for s in crowd.book.latencies(since, only=crowd.healthy)]
         figures[part] = {"p50_ms": quantile(found, 0.5), "p99_ms": quantile(found, 0.99), "max_ms": max(found, default=0.0)}
+        starts = [since + i * _STRETCH_S for i in range(round(size.seconds / _STRETCH_S))]
+        figures[part]["p99_ms_by_5s"] = [crowd.book.p99_ms(at, at + _STRETCH_S, crowd.healthy) for at in starts]
         say(
             f"healthy endpoints: {len(found):,} events, p50 {figures[part]['p50_ms']:.1f} ms, p99 {figures[part]['p99_ms']:.1f} ms"
         )

@@ -172,6 +172,26 @@ async def run(hub: Hub, size: Size, say: Callable[[str], None]) -> Finding:
     receiver = Receiver(random.Random(size.seed))
     # Without joins there is nothing to choose; with them, the endpoint is to be one that goes to the worker that joins.
     worker = await _join(hub, say) if size.joins else None
+    try:
+        hits, hands = await _both(hub, receiver, size, worker, say)
+    finally:
+        if worker is not None:
+            await asyncio.to_thread(worker.leave)
+    found, other = (examine(receiver.histories[f"/{name}"]) for name in _TENANTS)
+    serving = sum(hands.at(hit.at) == recipes.SLOT for hit in hits)
+    survived = sum(hit.back_s is not None for hit in hits)
+    changes = len(hands.seen) - 1
+    checks = judge(
+        found, control=other, wanted=size.events, kills=size.kills, survived=survived, serving=serving, joins=size.joins, changes=changes
+    )  # fmt: skip
+    figures = found.figures() | {"changed_workers": changes, "kills_of_the_serving_worker": serving, "control": other.figures()}
+    return Finding(trial=NAME, checks=checks, figures=figures)
+
+
+async def _both(
+    hub: Hub, receiver: Receiver, size: Size, worker: Worker | None, say: Callable[[str], None]
+) -> tuple[list[FaultDone], Hands]:
+    """The control in peace, then the ordered endpoint with all its troubles."""
     ordered, control = await asyncio.to_thread(_names, hub, size)
     async with Listening(receiver) as server:
         fields: dict[str, object] = {"timeout_s": 1.0, "retry_schedule": SCHEDULE}
@@ -184,16 +204,7 @@ async def run(hub: Hub, size: Size, say: Callable[[str], None]) -> Finding:
         calm = replace(size, events=size.control, kills=0, joins=0)
         await _part(hub, receiver, "control", calm, None, control, say)
         say(f"{size.events:,} events of {size.keys} objects, `ordering: key`, {size.kills} kills, {size.joins} joins")
-        hits, hands = await _part(hub, receiver, "ordered", size, worker, ordered, say)
-    found, other = (examine(receiver.histories[f"/{name}"]) for name in _TENANTS)
-    serving = sum(hands.at(hit.at) == recipes.SLOT for hit in hits)
-    survived = sum(hit.back_s is not None for hit in hits)
-    changes = len(hands.seen) - 1
-    checks = judge(
-        found, control=other, wanted=size.events, kills=size.kills, survived=survived, serving=serving, joins=size.joins, changes=changes
-    )  # fmt: skip
-    figures = found.figures() | {"changed_workers": changes, "kills_of_the_serving_worker": serving, "control": other.figures()}
-    return Finding(trial=NAME, checks=checks, figures=figures)
+        return await _part(hub, receiver, "ordered", size, worker, ordered, say)
 
 
 async def _part(
