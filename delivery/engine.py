@@ -11,8 +11,10 @@ import logging
 import math
 import os
 import threading
-from collections import Counter, deque
+from collections import Counter as Tally
+from collections import deque
 from collections.abc import Sequence  # noqa: TC003 - msgspec resolves the annotations
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -29,6 +31,8 @@ from runtime import metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from prometheus_client import Counter, Histogram
 
     from delivery.backlog import Backlog
     from delivery.held_reader import Answer
@@ -83,7 +87,7 @@ class Engine:
         self._benched: list[Receiver] = []  # while their like have their share of the worker
         self._busy: dict[int, Receiver] = {}  # that have requests under way
         self._tripped: set[int] = set()  # receivers whose breaker is not closed
-        self._shares: Counter[Trust] = Counter()  # requests under way by what is known of their receivers
+        self._shares: Tally[Trust] = Tally()  # requests under way by what is known of their receivers
         self._alarms: list[tuple[int, int, Receiver, str | None]] = []  # (ms, tie-break, receiver, line)
         self._count = 0
         self._next_check = 0.0
@@ -206,6 +210,7 @@ class Engine:
 
     def _changed(self, receiver: Receiver, now: float) -> None:
         """Its configuration did: what it holds may go, or has to wait, or is given up."""
+        receiver.breaker.probe_now(now)  # somebody may have mended it
         if receiver.given_up is None and receiver.shut(now):
             self._put_away(receiver, now)
             return
@@ -383,7 +388,14 @@ class Engine:
 
 
 def _measure(delivery: Delivery, outcome: Outcome, state: str, now_ms: int) -> None:
-    metrics.DELIVERED.labels(state, outcome.error_class or "none", delivery.lane).inc()
-    metrics.ATTEMPT_SECONDS.labels(state).observe(outcome.total_ms / 1000)
+    attempts, seconds = _meters(state, outcome.error_class or "none", delivery.lane)
+    attempts.inc()
+    seconds.observe(outcome.total_ms / 1000)
     if state == "delivered" and delivery.lane == "live":
         metrics.DELIVERY_SECONDS.observe(max(0, now_ms - delivery.received_at) / 1000)
+
+
+@cache
+def _meters(state: str, error_class: str, lane: str) -> tuple[Counter, Histogram]:
+    """Looking a meter up by its labels costs more than counting with it."""
+    return metrics.DELIVERED.labels(state, error_class, lane), metrics.ATTEMPT_SECONDS.labels(state)

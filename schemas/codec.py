@@ -12,7 +12,7 @@ import json
 import struct
 from decimal import Decimal
 from importlib import resources
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
 import fastavro
 import msgspec
@@ -96,6 +96,9 @@ class _Own(NamedTuple):
     write: Write
 
 
+NOTHING: Final[frozenset[str]] = frozenset()
+
+
 class Codec:
     """Encodes and decodes every record type; safe to share between threads."""
 
@@ -140,6 +143,12 @@ class Codec:
 
         Raises DecodeError when the bytes are no such record, LookupError when the registry does not know the id.
         """
+        skim = self._skim(record_type, NOTHING)
+        if skim is not None and data is not None and data.startswith(self._schema(record_type).header):
+            try:
+                return record_type(**skim(data, _HEADER.size))
+            except (IndexError, ValueError, OverflowError, struct.error) as e:
+                raise DecodeError(f"no {record_type.__name__}: {type(e).__name__}: {e}") from e
         fields, schema_id = self._read(data, record_type)
         try:
             return msgspec.convert(fields, type=record_type, builtin_types=_BUILTIN)

@@ -20,6 +20,8 @@ Write = Callable[[Any, Append], None]
 _DOUBLE: Final = struct.Struct("<d")
 _SMALL: Final = tuple(bytes([n << 1]) for n in range(64))  # of most lengths and counts
 _SOME_SMALL: Final = tuple(b"\x02" + size for size in _SMALL)  # the same behind the mark of a value that is there
+_LAST: Final = tuple(bytes([n]) if n < 128 else bytes([n & 127 | 128, n >> 7]) for n in range(1 << 14))  # the end of a number
+_MORE: Final = tuple(bytes([n & 127 | 128, n >> 7 | 128]) for n in range(1 << 14))  # 14 bits with more to come
 
 
 def compile_encoder(schema: Any, named: dict[str, Write] | None = None) -> Write:
@@ -60,12 +62,11 @@ def _long(value: int) -> bytes:
     if not -(2**63) <= value < 2**63:
         raise OverflowError(f"{value} has more than 64 bits")
     zigzag = (value << 1) ^ (value >> 63)
-    out = bytearray()
-    while zigzag > 0x7F:
-        out.append(zigzag & 0x7F | 0x80)
-        zigzag >>= 7
-    out.append(zigzag)
-    return bytes(out)
+    out = b""
+    while zigzag >> 14:
+        out += _MORE[zigzag & 0x3FFF]
+        zigzag >>= 14
+    return out + _LAST[zigzag]
 
 
 def _write_long(value: int, append: Append) -> None:
@@ -162,15 +163,32 @@ def _array(write: Write) -> Write:
 
 
 def _record(schema: dict[str, Any], named: dict[str, Write]) -> Write:
-    fields: list[tuple[str, Write]] = []
+    """One function for all fields: a call for each would cost more than most of them."""
+    writers: dict[str, Any] = {"_small": _SMALL, "_some": _SOME_SMALL, "_long": _long}
 
     def write_record(value: Any, append: Append) -> None:
-        for name, write in fields:
-            write(getattr(value, name), append)
+        writers["write"](value, append)
 
-    named[schema["name"]] = write_record
-    fields += [(field["name"], compile_encoder(field["type"], named)) for field in schema["fields"]]
-    return write_record
+    named[schema["name"]] = write_record  # for records within it; a schema may name itself
+    lines = ["def write(r, append):"]
+    for number, field in enumerate(schema["fields"]):
+        write = compile_encoder(field["type"], named)
+        writers[f"w{number}"] = write
+        inline = _INLINE.get(write, " w{n}(r.{name}, append)")
+        lines.append(inline.format(n=number, name=field["name"]))
+    exec("\n".join(lines), writers)  # noqa: S102 - the text is made here, of field names that Avro allows only letters in
+    made: Write = writers["write"]
+    return made
+
+
+_INLINE: Final[dict[Write, str]] = {
+    _write_string: " d = r.{name}.encode(); s = len(d); append(_small[s] if s < 64 else _long(s)); append(d)",
+    _write_long: " v = r.{name}; append(_small[v] if 0 <= v < 64 else _long(v))",
+    _write_optional_string: """ v = r.{name}
+ if v is None: append(b"\\x00")
+ else: d = v.encode(); s = len(d); append(_some[s] if s < 64 else b"\\x02" + _long(s)); append(d)""",
+}
+"""The writers of most fields, written out."""
 
 
 def _decimal(precision: int, scale: int) -> Write:
