@@ -14,12 +14,11 @@ import threading
 from collections import Counter as Tally
 from collections import deque
 from collections.abc import Sequence  # noqa: TC003 - msgspec resolves the annotations
-from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from delivery import records, spill, tiers
+from delivery import measure, records, spill, tiers
 from delivery.admission import Admission
 from delivery.fate import Fate
 from delivery.item import Item, Poison, Stored
@@ -32,8 +31,6 @@ from runtime import metrics
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from prometheus_client import Counter, Histogram
-
     from delivery.backlog import Backlog
     from delivery.held_reader import Answer
     from delivery.http import HttpClient
@@ -43,7 +40,6 @@ if TYPE_CHECKING:
     from delivery.receiver import Receiver, Trust
     from delivery.roster import Roster
     from runtime.clock import Clock
-    from schemas.records import Delivery
 
     Message = Item | Poison | Assigned | Revoked | Answer
 
@@ -368,7 +364,7 @@ class Engine:
             item,
             records.attempt_record(item, outcome, state, url=config.url, next_attempt_at=next_at, batch_id=batch_id),
         )
-        _measure(delivery, outcome, state, now_ms)
+        measure.attempt(delivery, outcome, state, now_ms)
         if decision.disable is not None:
             self._watch.disable(receiver, "gone", decision.disable, outcome)
         if item.tracker.gone:
@@ -385,17 +381,3 @@ class Engine:
         self._outbox.finish(item)
         if item.line is not None:
             self._order.ended(receiver, item)
-
-
-def _measure(delivery: Delivery, outcome: Outcome, state: str, now_ms: int) -> None:
-    attempts, seconds = _meters(state, outcome.error_class or "none", delivery.lane)
-    attempts.inc()
-    seconds.observe(outcome.total_ms / 1000)
-    if state == "delivered" and delivery.lane == "live":
-        metrics.DELIVERY_SECONDS.observe(max(0, now_ms - delivery.received_at) / 1000)
-
-
-@cache
-def _meters(state: str, error_class: str, lane: str) -> tuple[Counter, Histogram]:
-    """Looking a meter up by its labels costs more than counting with it."""
-    return metrics.DELIVERED.labels(state, error_class, lane), metrics.ATTEMPT_SECONDS.labels(state)
