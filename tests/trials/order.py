@@ -43,7 +43,7 @@ _TENANTS: Final = ("ordered", "control")
 _STAYS_S: Final = 12.0
 _HANDED_OVER_S: Final = 32.0  # a static member's partitions are its own until its session ends, though it has left
 _JOINED_WITHIN_S: Final = 45.0
-_DRAINED_WITHIN_S: Final = 240.0
+_STUCK_S: Final = 60.0  # longer than a worker's session, after which another one takes over
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,12 +221,19 @@ async def _part(
             injector.run([Fault(at, "kill", "delivery") for at in planned.kills]),
             _come_and_go(hub, worker, planned.stays, say),
         )
-        await until(lambda: not history.outstanding(), _DRAINED_WITHIN_S)
-        await asyncio.sleep(2)  # for late duplicates
+        await _drained(history)
     finally:
         watching.cancel()
         publisher.close()
     return injector.done, hands
+
+
+async def _drained(history: History) -> None:
+    """Until everything has been taken, or nothing is any more; then a little longer, for late duplicates."""
+    while left := history.outstanding():
+        if not await until(lambda left=left: history.outstanding() < left, _STUCK_S):
+            return
+    await asyncio.sleep(2)
 
 
 async def _come_and_go(hub: Hub, worker: Worker | None, stays: list[tuple[float, float]], say: Callable[[str], None]) -> None:
