@@ -75,12 +75,12 @@ def _run(trial: Any, given: dict[str, Any], options: argparse.Namespace) -> Find
     _say(f"{trial.NAME}: {trial.ABOUT}")
     began = time.monotonic()
     try:
-        with Others() as others:
-            finding = _on_a_hub(trial, size, home, dict(options.env))
-        finding = dataclasses.replace(finding, figures=finding.figures | {"others_cores": others.cores})
-    except Exception:  # noqa: BLE001 - one trial that breaks does not take the others' results with it
-        traceback.print_exc()
-        finding = Finding(trial=trial.NAME, checks=[Check("it ran to its end", "yes", "no, see the error above", met=False)])
+        finding = _found(trial, size, home, dict(options.env))
+    finally:
+        if options.keep:
+            _say(f"the hub's folder, with its logs: {home}")
+        else:
+            shutil.rmtree(home, ignore_errors=True)
     line = finding.as_dict() | {"size": dataclasses.asdict(size), "tag": options.tag}
     line |= {"seconds": round(time.monotonic() - began), "at": time.strftime("%Y-%m-%d %H:%M:%S")}
     options.out.parent.mkdir(parents=True, exist_ok=True)
@@ -88,11 +88,18 @@ def _run(trial: Any, given: dict[str, Any], options: argparse.Namespace) -> Find
         out.write(json.dumps(line) + "\n")
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()
-    if options.keep:
-        _say(f"the hub's folder, with its logs: {home}")
-    else:
-        shutil.rmtree(home, ignore_errors=True)
     return finding
+
+
+def _found(trial: Any, size: Any, home: Path, environment: dict[str, str]) -> Finding:
+    """What the trial found; that it broke is a finding, too, and does not take the others' results with it."""
+    try:
+        with Others() as others:
+            finding = _on_a_hub(trial, size, home, environment)
+        return dataclasses.replace(finding, figures=finding.figures | {"others_cores": others.cores})
+    except Exception:  # noqa: BLE001 - whatever it is, it is told
+        traceback.print_exc()
+        return Finding(trial=trial.NAME, checks=[Check("it ran to its end", "yes", "no, see the error above", met=False)])
 
 
 def _on_a_hub(trial: Any, size: Any, home: Path, environment: dict[str, str]) -> Finding:

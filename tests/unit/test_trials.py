@@ -270,6 +270,9 @@ def test_a_drain_counts_each_delivery_once() -> None:
     for at, number in ((1.0, 0), (2.0, 2), (3.0, 0)):
         receivers.take("/dead", {}, fill.delivery(number, "e", "t", 0).payload, at)
     assert (receivers.drained, receivers.repeats, receivers.first_at, receivers.last_at) == (2, 1, 1.0, 2.0)
+    assert receivers.most_at == math.inf
+    receivers.take("/dead", {}, fill.delivery(1, "e", "t", 0).payload, 4.0)
+    assert receivers.most_at == 4.0
 
 
 def test_a_fill_is_of_the_size_that_was_said_and_repeats_itself() -> None:
