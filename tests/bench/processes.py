@@ -104,7 +104,7 @@ class Others:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.cores = (self._spent() - self._before) / (time.monotonic() - self._began)
+        self.cores = max(0.0, (self._spent() - self._before) / (time.monotonic() - self._began))
 
     def _spent(self) -> float:
         return machine_cpu_seconds() - cpu_seconds(tree([os.getpid()]))

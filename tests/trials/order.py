@@ -37,7 +37,8 @@ ENVIRONMENT: Final[dict[str, str]] = {}
 SLOT: Final = "trial"
 FAIL: Final = 0.10
 HANG_: Final = 0.01
-SCHEDULE: Final = [0.1, *[0.2] * 30, *[1.0] * 60]  # so long that nothing is given up
+SCHEDULE: Final = [*[0.5] * 30, *[1.0] * 60]  # so long that nothing is given up; the next event of a hot object comes before
+HOT: Final = 0.5  # of the events are of one object in ten
 _IDENTITY: Final = re.compile(rb'"object":\s*"(k\d+)",\s*"n":\s*(\d+)')
 _TENANTS: Final = ("ordered", "control")
 _STAYS_S: Final = 12.0
@@ -83,31 +84,28 @@ class Receiver:
 class Publisher:
     """Publishes histories of objects: of each, the next event when the last was accepted."""
 
-    def __init__(self, hub: Hub, history: History, tenant: str) -> None:
-        self._history, self._tenant = history, tenant
+    def __init__(self, hub: Hub, history: History, tenant: str, rng: random.Random) -> None:
+        self._history, self._tenant, self._rng = history, tenant, rng
         self._pool = Pool("127.0.0.1", hub.ports["ingress"], timeout_s=10, limit=64)
         headers = [("Content-Type", "application/json"), ("Authorization", f"Bearer {hub.admin_key}")]
         self._head = Head("POST", "/v1/events", f"127.0.0.1:{hub.ports['ingress']}", headers, lambda: b"")
 
     async def run(self, *, keys: int, events: int, rate: float) -> None:
-        """All of them, spread evenly over the objects and over time."""
+        """All of them, evenly over time; a tenth of the objects is hot."""
         loop = asyncio.get_running_loop()
         begun, numbers = loop.time(), iter(range(events))
 
         async def objects(mine: list[str]) -> None:
-            # Each takes its objects in turn, so an object's next event leaves after its last was accepted.
+            # One after the other, so an object's next event leaves after its last was accepted.
             counts = dict.fromkeys(mine, 0)
-            while True:
-                for key in mine:
-                    number = next(numbers, None)
-                    if number is None:
-                        return
-                    await asyncio.sleep(max(0.0, begun + number / rate - loop.time()))
-                    await self._insist(key, counts[key])
-                    counts[key] += 1
+            while (number := next(numbers, None)) is not None:
+                await asyncio.sleep(max(0.0, begun + number / rate - loop.time()))
+                key = mine[0] if self._rng.random() < HOT else self._rng.choice(mine)
+                await self._insist(key, counts[key])
+                counts[key] += 1
 
         names = [f"k{i}" for i in range(keys)]
-        workers = min(keys, 20)
+        workers = max(1, keys // 10)
         await asyncio.gather(*(objects(names[i::workers]) for i in range(workers)))
 
     def close(self) -> None:
@@ -212,7 +210,11 @@ async def _part(
 ) -> tuple[list[FaultDone], Hands]:
     """Publish one endpoint's events while everything goes wrong; the kills, and who had the endpoint when."""
     history, seconds = receiver.histories[f"/{name}"], size.events / size.rate
-    publisher, injector, hands = Publisher(hub, history, name), Injector(hub, stop_s=0, say=say), Hands()
+    publisher, injector, hands = (
+        Publisher(hub, history, name, random.Random(size.seed)),
+        Injector(hub, stop_s=0, say=say),
+        Hands(),
+    )
     planned = troubles(random.Random(size.seed), kills=size.kills, joins=size.joins, seconds=seconds)
     watching = asyncio.create_task(_watch(hub, history, endpoint, hands, say))
     try:
