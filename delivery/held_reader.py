@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 RESTORE_BATCH: Final = 1000
-FETCH_COUNT: Final = 200
-FETCH_BYTES: Final = 2 * 1024 * 1024
+FETCH_COUNT: Final = 500
+FETCH_BYTES: Final = 4 * 1024 * 1024
+READ_ON: Final = 2000  # records that are rather read over than the client sent elsewhere
 AGAIN_S: Final = 0.2
 PATIENCE_S: Final = 10.0  # how long one record may take to come before it is asked for again
 
@@ -57,7 +58,7 @@ class Record(NamedTuple):
 
 
 class Fetched(NamedTuple):
-    """What lies at `offset` and behind it. `records` is empty when the record is gone."""
+    """What lies at `offset` and around it, by offset. Without that record when it is gone."""
 
     tracker: Tracker
     partition: int
@@ -75,6 +76,7 @@ class HeldReader:
         self._kafka, self._deliver = kafka, deliver
         self._topic = kafka.name(topics.HELD)
         self._requests: queue.SimpleQueue[tuple[Tracker, int, int | None] | None] = queue.SimpleQueue()
+        self._at: tuple[int, int] | None = None  # partition and offset the client would read next
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -115,6 +117,7 @@ class HeldReader:
                 self._deliver(Fetched(tracker, partition, offset, self._fetch(consumer, tracker, partition, offset)))
         except KafkaException as e:
             log.warning("what is held cannot be read yet", extra={"partition": partition, "error": str(e)})
+            self._at = None
             return False
         return True
 
@@ -136,27 +139,28 @@ class HeldReader:
             self._deliver(Restored(tracker, partition, [], whole=True))
 
     def _fetch(self, consumer: Consumer, tracker: Tracker, partition: int, offset: int) -> list[Record]:
-        consumer.assign([TopicPartition(self._topic, partition, offset)])
-        waited = 0.0
-        first: Message | None = None
-        while first is None and not tracker.revoked:
+        """Records from where the client stands if that is a little before `offset`, so that a backlog is read in one go."""
+        at = self._at
+        if at is None or at[0] != partition or not 0 <= offset - at[1] <= READ_ON:
+            consumer.assign([TopicPartition(self._topic, partition, offset)])
+        records: list[Record] = []
+        size, waited = 0, 0.0
+        while (not records or records[-1].offset < offset) and not tracker.revoked:
             first = consumer.poll(0.5)
-            if first is not None and first.error() is not None:
-                log.warning("kafka", extra={"topic": self._topic, "error": str(first.error())})
-                first = None
-            if first is None and (waited := waited + 0.5) >= PATIENCE_S:
-                consumer.assign([TopicPartition(self._topic, partition, offset)])
-                waited = 0.0
-        if first is None:
-            return []
-        records, size = [], 0
-        for message in _good([first, *consumer.consume(FETCH_COUNT, 0)]):
-            value = message.value()
-            records.append(Record(message.offset() or 0, message.key() or b"", value))
-            size += len(value or b"")
-            if size > FETCH_BYTES:
-                break
-        return records if records and records[0].offset == offset else []
+            if first is None:
+                waited += 0.5
+                if waited >= PATIENCE_S:
+                    consumer.assign([TopicPartition(self._topic, partition, offset)])
+                    waited = 0.0
+                continue
+            for message in _good([first, *consumer.consume(FETCH_COUNT, 0)]):
+                value = message.value()
+                records.append(Record(message.offset() or 0, message.key() or b"", value))
+                size += len(value or b"")
+            if size > FETCH_BYTES:  # what was passed over is of no use if it is too much
+                records = [record for record in records if record.offset >= offset]
+        self._at = (partition, records[-1].offset + 1) if records else None
+        return records
 
 
 def _good(messages: list[Message]) -> list[Message]:

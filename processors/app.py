@@ -9,17 +9,16 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-import faust
-
 from processors import quarantine, workflow
 from processors.confirm import ConfirmedAgent
+from processors.intake import App
 from processors.normalize import Pointer
 from processors.output import Writer
 from processors.receive import receive
 from processors.route import Index
 from processors.state import Store
 from runtime import config
-from runtime.publisher import Publisher
+from runtime.sender import Sender
 from schemas import topics
 from schemas.codec import DecodeError, SchemaUnavailableError
 
@@ -31,26 +30,25 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 GROUP: Final = "processors"
-POLL_S: Final = 0.005  # how often acknowledgements are looked for; nothing waits for them but the offsets
-LINGER_MS: Final = 3  # gathers the records of a few events: a quarter less CPU under load, half a millisecond when idle
-BUFFER: Final = 256  # records Faust holds for an agent: with bodies of 1 MiB this, not their number, is its memory
+FETCHED: Final = 500  # records Faust hands over at once; with bodies of 1 MiB what it fetches of a partition is the bound
+LINGER_MS: Final = 1  # as long as the records of a lot for one topic take to be handed over
 
 
 class PartitionsDifferError(RuntimeError):
     """A topic and the states beside it do not have as many partitions."""
 
 
-def create_faust(settings: Settings) -> faust.App:
+def create_faust(settings: Settings) -> App:
     """A Faust app with the settings under which it loses nothing; each is there for a measured reason."""
     group = settings.topic_prefix + GROUP
-    return faust.App(
+    return App(
         group,
         broker=[f"aiokafka://{server.strip()}" for server in settings.bootstrap.split(",")],
         consumer_group_instance_id=f"{group}-{settings.instance}" if settings.instance else None,
         consumer_auto_offset_reset="earliest",
         processing_guarantee="at_least_once",
         stream_wait_empty=True,
-        stream_buffer_maxsize=BUFFER,
+        broker_max_poll_records=FETCHED,
         broker_session_timeout=30.0,
         broker_max_poll_interval=300.0,
         broker_commit_interval=1.0,
@@ -70,7 +68,7 @@ class Processors:
 
     def __init__(self, process: Process) -> None:
         self.app = create_faust(process.settings)
-        self.publisher = Publisher(process.kafka, linger_ms=LINGER_MS)
+        self.sender = Sender(process.kafka, linger_ms=LINGER_MS)
         self._kafka, self._health = process.kafka, process.health
         self.endpoints = config.endpoints(process.kafka, process.codec, process.box)
         self._codec, self._writer = process.codec, Writer(process.codec)
@@ -93,7 +91,7 @@ class Processors:
             topic=process.kafka.name(topic),
             name=name,
             transform=transform,
-            publisher=self.publisher,
+            sender=self.sender,
             clock=process.clock,
         )
 
@@ -101,14 +99,14 @@ class Processors:
         """Begin to consume. Raises PartitionsDifferError."""
         self._check_partitions()
         self.app.conf.datadir.mkdir(parents=True, exist_ok=True)
-        self.publisher.start(POLL_S)
-        await self.publisher.warm([*topics.COMMERCE.values(), topics.ORDER_FACTS, topics.ORDER_STATES, topics.DELIVERIES])
+        self.sender.start()
+        await self.sender.warm([*topics.COMMERCE.values(), topics.ORDER_FACTS, topics.ORDER_STATES, topics.DELIVERIES])
         await self.app.start()
 
     async def stop(self) -> None:
         """Take nothing more, wait for what is under way, commit, leave."""
         await self.app.stop()
-        await self.publisher.close()
+        await self.sender.close()
         self.endpoints.close()
 
     def _check_partitions(self) -> None:

@@ -10,69 +10,74 @@ from collections import deque
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container
+    from collections.abc import Callable
+    from collections.abc import Set as AbstractSet
 
 E = TypeVar("E")
 
 
 class Entry(Generic[E]):
-    """An event under way. `open` counts the records Kafka has yet to confirm, and one until all have been sent."""
+    """Events taken together. `open` counts the sendings Kafka has yet to confirm, and one until all have been sent."""
 
-    __slots__ = ("event", "open", "partition")
+    __slots__ = ("count", "events", "open", "partitions")
 
-    def __init__(self, event: E, partition: tuple[str, int]) -> None:
-        self.event = event
-        self.partition = partition
+    def __init__(self, events: E, count: int, partitions: AbstractSet[tuple[str, int]]) -> None:
+        self.events, self.count = events, count
+        self.partitions = partitions
         self.open = 1
 
 
 class Ledger(Generic[E]):
-    """Events in the order they came. `acknowledge` is called for each, in that order."""
+    """Events in the order they came. `acknowledge` is called with each lot, in that order."""
 
     def __init__(self, acknowledge: Callable[[E], None], *, max_events: int, max_bytes: int) -> None:
         self._acknowledge = acknowledge
         self._entries: deque[Entry[E]] = deque()
         self._max_events, self._max_bytes = max_events, max_bytes
+        self._events = 0
         self.bytes = 0
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return self._events
 
     @property
     def full(self) -> bool:
         """Whether to wait before taking or sending more."""
-        return len(self._entries) >= self._max_events or self.bytes >= self._max_bytes
+        return self._events >= self._max_events or self.bytes >= self._max_bytes
 
     @property
     def heavy(self) -> bool:
         """Whether the records under way alone are too many bytes: one event can make thousands."""
         return self.bytes >= self._max_bytes
 
-    def take(self, event: E, partition: tuple[str, int]) -> Entry[E]:
-        """Write down an event that is being worked on."""
-        entry = Entry(event, partition)
+    def take(self, events: E, count: int, partitions: AbstractSet[tuple[str, int]]) -> Entry[E]:
+        """Write down `count` events that are being worked on."""
+        entry = Entry(events, count, partitions)
         self._entries.append(entry)
+        self._events += count
         return entry
 
     def sent(self, entry: Entry[E], size: int) -> None:
-        """A record made from the event was handed to the producer."""
+        """Records made from the events, of `size` bytes together, were handed to the producer."""
         entry.open += 1
         self.bytes += size
 
     def confirmed(self, entry: Entry[E], size: int) -> None:
-        """Kafka has that record."""
+        """Kafka has those records."""
         self.bytes -= size
         self._close(entry)
 
     def all_sent(self, entry: Entry[E]) -> None:
-        """Nothing more will be made from the event."""
+        """Nothing more will be made from the events."""
         self._close(entry)
 
-    def revoke(self, partitions: Container[tuple[str, int]]) -> int:
-        """Forget the events of partitions that are another process's now; they are never acknowledged. Answers how many."""
-        kept = [e for e in self._entries if e.partition not in partitions]
-        forgotten = len(self._entries) - len(kept)
+    def revoke(self, partitions: AbstractSet[tuple[str, int]]) -> int:
+        """Forget what was taken from partitions that are another process's now, and what was taken together with it: it is
+        never acknowledged. Answers how many events."""
+        kept = [e for e in self._entries if e.partitions.isdisjoint(partitions)]
+        forgotten = self._events - sum(e.count for e in kept)
         self._entries = deque(kept)
+        self._events -= forgotten
         self._advance()
         return forgotten
 
@@ -84,4 +89,6 @@ class Ledger(Generic[E]):
     def _advance(self) -> None:
         entries = self._entries
         while entries and not entries[0].open:
-            self._acknowledge(entries.popleft().event)
+            entry = entries.popleft()
+            self._events -= entry.count
+            self._acknowledge(entry.events)

@@ -1,7 +1,6 @@
 """A producer for an event loop: acknowledgements are gathered in a thread and cross to the loop in batches.
 
-A loop whose callers wait for each acknowledgement is best served so. One that only counts them, such as Faust's, spends
-less when it looks for them itself every few milliseconds: a second thread would fight it for the interpreter.
+A loop whose callers wait for each acknowledgement is best served so; for one that only counts them there is `runtime.sender`.
 """
 
 from __future__ import annotations
@@ -52,16 +51,12 @@ class Publisher:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._every_s: float | None = None
-        self._timer: asyncio.TimerHandle | None = None
         self._thread = threading.Thread(target=self._poll, name="publisher", daemon=True)
 
-    def start(self, every_s: float | None = None) -> None:
-        """Begin to report acknowledgements to the running loop: as they come, or by a timer of `every_s` seconds."""
+    def start(self) -> None:
+        """Begin to report acknowledgements to the running loop."""
         self._loop = asyncio.get_running_loop()
-        self._every_s = every_s
-        if every_s is None:
-            self._thread.start()
+        self._thread.start()
 
     async def warm(self, topics: Sequence[Topic[Record]], timeout_s: float = 10) -> None:
         """Fetch metadata and the producer's id now: the first record would wait half a second for them.
@@ -79,22 +74,15 @@ class Publisher:
         value: bytes | None,
         done: Callable[[Ack], None],
         headers: Headers | None = None,
-        partition: int | None = None,
     ) -> None:
-        """Hand one record to the producer; `done` is called on the loop. Raises BufferError when the queue is full.
-
-        `partition` None lets the key decide.
-        """
+        """Hand one record to the producer; `done` is called on the loop. Raises BufferError when the queue is full."""
         self._producer.produce(
             self._name(topic),
             value,
             key.encode(),
-            -1 if partition is None else partition,
             headers=headers or [],
             on_delivery=lambda e, m: self._on_ack(done, e, m),
         )
-        if self._every_s is not None and self._timer is None:
-            self._set_timer()
 
     async def publish(self, topic: Topic[Record], key: str, value: bytes | None, headers: Headers | None = None) -> Ack:
         """Send one record, or a tombstone, and wait for its acknowledgement. Raises PublishError, also when the queue is full."""
@@ -146,17 +134,6 @@ class Publisher:
                 self._loop.call_soon_threadsafe(self._deliver)
                 if count >= BUSY:
                     time.sleep(0.001)  # under load: let acknowledgements gather instead of waking for each
-
-    def _set_timer(self) -> None:
-        assert self._loop is not None  # noqa: S101 - set together with every_s
-        self._timer = self._loop.call_later(self._every_s or 0, self._tick)
-
-    def _tick(self) -> None:
-        self._producer.poll(0)
-        self._deliver()
-        self._timer = None
-        if len(self._producer):
-            self._set_timer()
 
     def _deliver(self) -> None:
         with self._lock:

@@ -5,58 +5,72 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from processors import confirm
 from processors.app import create_faust
 from processors.confirm import ConfirmedAgent
 from processors.output import Output, Work
 from runtime.clock import ManualClock
-from runtime.publisher import Ack
 from runtime.settings import Settings
 from schemas import topics
-
-OK = Ack(None, 0, 1)
 
 
 class EndedError(Exception):
     """Stands for the end of the process."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Message:
     offset: int
     generation_id: int = 1
     tp: tuple = ("t", 0)
 
 
+class Consumer:
+    """Faust's, as far as an agent sees it."""
+
+    def __init__(self):
+        self.unacked, self.acked = set(), []
+
+    def ack(self, message):
+        self.unacked.discard(message)
+        self.acked.append(message.offset)
+
+
 @dataclass
-class Event:
-    message: Message
-    acked: bool = False
-
-    def ack(self):
-        self.acked = True
-
-
-@dataclass
-class Producer:
-    """A publisher that confirms when told to."""
+class Sender:
+    """Confirms when told to."""
 
     waiting: list = field(default_factory=list)
+    topics: list = field(default_factory=list)
     refuse: int = 0
 
-    def send(self, topic, key, value, done, headers, partition):
+    def send(self, topic, key, value, confirm, headers, partition):
         if self.refuse:
             self.refuse -= 1
             raise BufferError
-        self.waiting.append(done)
+        self.waiting.append(confirm)
+        self.topics.append(topic.name)
+
+
+class Refused:
+    """A KafkaError."""
+
+    def name(self):
+        return "MSG_SIZE_TOO_LARGE"
+
+    def str(self):
+        return "too large"
 
 
 class Bench:
     def __init__(self, home, transform=None):
         self.app = create_faust(Settings(home=home))
         self.app.consumer_generation_id = 1
-        self.producer = Producer()
+        self.consumer = self.app.consumer = Consumer()
+        self.app.flow_control.resume()
+        self.sender = Sender()
         self.agent = ConfirmedAgent(
-            app=self.app, topic="t", name="test", transform=transform or self.transform, publisher=self.producer,
+            app=self.app, topic="t", name="test", transform=transform or self.transform, sender=self.sender,
             clock=ManualClock(), fail=self.fail,
         )  # fmt: skip
         self.sizes = [10]
@@ -68,10 +82,10 @@ class Bench:
         raise EndedError(why)
 
     async def take(self, *offsets):
-        events = [Event(Message(offset)) for offset in offsets]
-        for event in events:
-            await self.agent._take(event)
-        return events
+        await self.agent._take([Message(offset) for offset in offsets])
+
+    def confirm(self, number):
+        self.sender.waiting[number](None, None)
 
 
 @pytest.fixture
@@ -79,71 +93,86 @@ def bench(tmp_path):
     return Bench(tmp_path)
 
 
-async def test_an_event_is_acknowledged_when_all_its_records_are_and_those_before_it(bench):
-    bench.sizes = [10, 10]
-    first, second = await bench.take(1, 2)
-    one, two, three, four = bench.producer.waiting
-    three(OK)
-    four(OK)
-    one(OK)
-    assert (first.acked, second.acked, bench.agent.under_way) == (False, False, 2)
-    two(OK)
-    assert (first.acked, second.acked, bench.agent.under_way) == (True, True, 0)
-    assert bench.agent.read_progress() == 2
+async def test_a_lot_is_acknowledged_when_all_its_records_are_and_those_before_it(bench):
+    await bench.take(1, 2)
+    await bench.take(3)
+    bench.confirm(2)
+    bench.confirm(1)
+    assert (bench.consumer.acked, bench.agent.under_way, len(bench.consumer.unacked)) == ([], 3, 3)
+    bench.confirm(0)
+    assert (bench.consumer.acked, bench.agent.under_way, len(bench.consumer.unacked)) == ([1, 2, 3], 0, 0)
+    assert bench.agent.read_progress() == 3
 
 
 async def test_an_event_that_makes_nothing_is_acknowledged_in_its_turn(bench):
-    (first,) = await bench.take(1)
+    await bench.take(1)
     bench.sizes = []
-    (second,) = await bench.take(2)
-    assert not second.acked
-    bench.producer.waiting[0](OK)
-    assert first.acked
-    assert second.acked
+    await bench.take(2)
+    assert bench.consumer.acked == []
+    bench.confirm(0)
+    assert bench.consumer.acked == [1, 2]
+
+
+async def test_the_records_of_a_topic_are_sent_together_in_their_order(tmp_path):
+    async def transform(message):
+        key = str(message.offset)
+        return Work([Output(t, key, b"x", []) for t in (topics.ORDERS, topics.DELIVERIES)], "routed", 0)
+
+    bench = Bench(tmp_path, transform)
+    sent = []
+    bench.sender.send = lambda topic, key, *_: sent.append((topic.name, key))
+    await bench.take(1, 2)
+    assert sent == [("commerce.orders", "1"), ("commerce.orders", "2"), ("deliveries", "1"), ("deliveries", "2")]
+
+
+async def test_a_batch_is_taken_in_lots(bench, monkeypatch):
+    monkeypatch.setattr(confirm, "LOT", 2)
+
+    async def batches():
+        yield [Message(offset) for offset in range(5)]
+
+    lots = []
+    monkeypatch.setattr(bench.agent, "_take", lambda lot: asyncio.sleep(0, lots.append([m.offset for m in lot])))
+    await bench.agent._run(batches())
+    assert lots == [[0, 1], [2, 3], [4]]
 
 
 async def test_a_full_producer_is_waited_for(bench):
-    bench.producer.refuse = 3
-    (event,) = await bench.take(1)
-    bench.producer.waiting[0](OK)
-    assert event.acked
+    bench.sender.refuse = 3
+    await bench.take(1)
+    bench.confirm(0)
+    assert bench.consumer.acked == [1]
 
 
 async def test_a_record_kafka_refuses_ends_the_process(bench):
-    (event,) = await bench.take(1)
+    await bench.take(1)
     with pytest.raises(EndedError, match="test: Kafka did not take a record: MSG_SIZE_TOO_LARGE"):
-        bench.producer.waiting[0](Ack("MSG_SIZE_TOO_LARGE", -1, -1))
-    assert not event.acked
+        bench.sender.waiting[0](Refused(), None)
+    assert bench.consumer.acked == []
 
 
 async def test_an_error_of_our_own_ends_the_process_and_names_the_record(tmp_path):
     async def broken(message):
         raise RuntimeError("boom")
 
-    class Stream:
-        def noack(self):
-            return self
-
-        async def events(self):
-            yield Event(Message(7))
-
     with pytest.raises(EndedError, match=r"test failed at Message\(offset=7.*RuntimeError: boom"):
-        await Bench(tmp_path, broken).agent._run(Stream())
+        await Bench(tmp_path, broken).take(7)
 
 
 async def test_one_event_of_many_bytes_waits_until_some_are_confirmed(bench, monkeypatch):
     monkeypatch.setattr(bench.agent._ledger, "_max_bytes", 25)
+    monkeypatch.setattr(confirm, "SEND_BYTES", 10)
     bench.sizes = [10] * 5
     taking = asyncio.ensure_future(bench.take(1))
     await asyncio.sleep(0.01)
-    assert len(bench.producer.waiting) == 3
-    for _ in range(2):
-        bench.producer.waiting.pop(0)(OK)
+    assert len(bench.sender.waiting) == 3
+    for number in range(2):
+        bench.confirm(number)
         await asyncio.sleep(0)
-    (event,) = await taking
-    for done in bench.producer.waiting:
-        done(OK)
-    assert event.acked
+    await taking
+    for number in range(2, 5):
+        bench.confirm(number)
+    assert bench.consumer.acked == [1]
 
 
 async def test_no_more_than_so_many_events_are_under_way(bench, monkeypatch):
@@ -151,21 +180,32 @@ async def test_no_more_than_so_many_events_are_under_way(bench, monkeypatch):
     await bench.take(1, 2)
     third = asyncio.ensure_future(bench.take(3))
     await asyncio.sleep(0.01)
-    assert (bench.agent.under_way, len(bench.producer.waiting)) == (2, 2)
-    bench.producer.waiting[0](OK)
+    assert (bench.agent.under_way, len(bench.sender.waiting)) == (2, 2)
+    bench.confirm(0)
+    bench.confirm(1)
     await third
-    assert bench.agent.under_way == 2
+    assert bench.agent.under_way == 1
 
 
 async def test_what_was_revoked_is_never_acknowledged(bench):
-    (event,) = await bench.take(1)
+    await bench.take(1)
     bench.agent.revoke({("t", 0)})
-    bench.producer.waiting[0](OK)
-    assert (event.acked, bench.agent.under_way) == (False, 0)
+    bench.confirm(0)
+    assert (bench.consumer.acked, bench.agent.under_way) == ([], 0)
 
 
 async def test_what_an_earlier_generation_took_is_never_acknowledged(bench):
-    (event,) = await bench.take(1)
+    await bench.take(1)
     bench.app.consumer_generation_id = 2
-    bench.producer.waiting[0](OK)
-    assert (event.acked, bench.agent.under_way, bench.agent.read_progress()) == (False, 0, 0)
+    bench.confirm(0)
+    assert (bench.consumer.acked, bench.agent.under_way, bench.agent.read_progress()) == ([], 0, 0)
+
+
+@pytest.mark.parametrize("change", ["generation", "flow"])
+async def test_what_still_lies_in_the_queue_when_partitions_move_is_left_alone(bench, change):
+    if change == "generation":
+        bench.app.consumer_generation_id = 2
+    else:
+        bench.app.flow_control.suspend()
+    await bench.take(1)
+    assert (bench.sender.waiting, bench.agent.under_way, bench.consumer.unacked) == ([], 0, set())

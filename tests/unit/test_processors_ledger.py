@@ -1,4 +1,4 @@
-"""The ledger: whatever order confirmations come in, events are acknowledged in the order they came, and only when done."""
+"""The ledger: whatever order confirmations come in, lots are acknowledged in the order they came, and only when done."""
 
 import random
 
@@ -12,20 +12,22 @@ PARTITIONS = [("t", 0), ("t", 1), ("t", 2)]
 
 
 class Machine(RuleBasedStateMachine):
-    """Model: plain lists. An event is done when all its records are confirmed and no more will be sent."""
+    """Model: plain lists. A lot of events is done when all its records are confirmed and no more will be sent."""
 
     def __init__(self):
         super().__init__()
         self.acked, self.lost, self.arrived, self.open = [], set(), [], {}
-        self.ledger = Ledger(self.acked.append, max_events=5, max_bytes=1000)
+        self.ledger = Ledger(self.acked.append, max_events=9, max_bytes=1000)
+        self.counts = {}
         self.entries, self.sending, self.in_flight, self.number = {}, None, [], 0
 
     @precondition(lambda self: self.sending is None)
-    @rule(partition=st.sampled_from(PARTITIONS))
-    def take(self, partition):
+    @rule(partitions=st.frozensets(st.sampled_from(PARTITIONS), min_size=1), count=st.integers(1, 4))
+    def take(self, partitions, count):
         self.number += 1
-        self.arrived.append((self.number, partition))
-        self.entries[self.number] = self.ledger.take(self.number, partition)
+        self.arrived.append((self.number, partitions))
+        self.counts[self.number] = count
+        self.entries[self.number] = self.ledger.take(self.number, count, partitions)
         self.open[self.number] = 1
         self.sending = self.number
 
@@ -52,8 +54,8 @@ class Machine(RuleBasedStateMachine):
 
     @rule(partitions=st.sets(st.sampled_from(PARTITIONS), min_size=1))
     def revoke(self, partitions):
-        gone = {n for n, p in self.arrived if p in partitions and n not in self.acked} - self.lost
-        assert self.ledger.revoke(partitions) == len(gone)
+        gone = {n for n, p in self.arrived if p & partitions and n not in self.acked} - self.lost
+        assert self.ledger.revoke(partitions) == sum(self.counts[n] for n in gone)
         self.lost |= gone
 
     @invariant()
@@ -74,8 +76,9 @@ class Machine(RuleBasedStateMachine):
     def counts_what_is_under_way(self):
         assert self.ledger.bytes == sum(size for _, size in self.in_flight)
         waiting = [n for n, _ in self.arrived if n not in self.lost and n not in self.acked]
-        assert len(self.ledger) == len(waiting)
-        assert self.ledger.full is (len(waiting) >= 5 or self.ledger.bytes >= 1000)
+        events = sum(self.counts[n] for n in waiting)
+        assert len(self.ledger) == events
+        assert self.ledger.full is (events >= 9 or self.ledger.bytes >= 1000)
         assert self.ledger.heavy is (self.ledger.bytes >= 1000)
 
 

@@ -196,8 +196,8 @@ def test_each_output_is_counted(topic, metric, labels):
         return (metric.labels(*labels) if labels else metric)._value.get()
 
     before = value()
-    _count(Output(topic, "k", b"", [], *labels))
-    assert value() == before + 1
+    _count([Output(topic, "k", b"", [], *labels)] * 3)
+    assert value() == before + 3
 
 
 @pytest.mark.parametrize(("instance", "wanted"), [(None, None), ("", None), ("2", "pre.processors-2")])
