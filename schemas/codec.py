@@ -18,9 +18,10 @@ import fastavro
 import msgspec
 from fastavro.repository.base import AbstractSchemaRepository, SchemaRepositoryError
 
+from schemas import records
 from schemas.encode import Write, compile_encoder
 from schemas.records import NAMESPACE, Record
-from schemas.skim import Skim, compile_skim
+from schemas.skim import Reader, Skim, compile_reader, compile_skim
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound=Record)
 _HEADER = struct.Struct(">bI")
 _BUILTIN = (bytes, Decimal)
+_DAMAGED = (IndexError, ValueError, OverflowError, TypeError, struct.error)  # what bytes that are no such record lead to
+_TYPES = {f"{NAMESPACE}.{name}": found for name, found in vars(records).items() if isinstance(found, type)}
 
 
 class DecodeError(ValueError):
@@ -89,11 +92,12 @@ def _parse(text: str) -> Any:
 
 
 class _Own(NamedTuple):
-    """What is known of one of our record types: the frame of its bytes, its parsed schema, its encoder."""
+    """What is known of one of our record types: the frame of its bytes, its parsed schema, its encoder and its reader."""
 
     header: bytes
     schema: Any
     write: Write
+    read: Reader
 
 
 class Codec:
@@ -110,7 +114,9 @@ class Codec:
         if found is None:
             text = schema_text(record_type)
             header = _HEADER.pack(0, self._ids.id_of(record_type))
-            found = self._own[record_type] = _Own(header, _parse(text), compile_encoder(json.loads(text)))
+            schema = json.loads(text)
+            found = _Own(header, _parse(text), compile_encoder(schema), compile_reader(schema, _TYPES))
+            self._own[record_type] = found
         return found
 
     def prepare(self, *record_types: type[Record]) -> None:
@@ -140,6 +146,13 @@ class Codec:
 
         Raises DecodeError when the bytes are no such record, LookupError when the registry does not know the id.
         """
+        own = self._schema(record_type)
+        if data is not None and data.startswith(own.header):
+            try:
+                record: R = own.read(data, _HEADER.size)
+            except _DAMAGED as e:
+                raise DecodeError(f"no {record_type.__name__}: {type(e).__name__}: {e}") from e
+            return record
         fields, schema_id = self._read(data, record_type)
         try:
             return msgspec.convert(fields, type=record_type, builtin_types=_BUILTIN)
@@ -154,7 +167,7 @@ class Codec:
             return {name: value for name, value in self._read(data, record_type)[0].items() if name not in without}
         try:
             return skim(data, _HEADER.size)
-        except (IndexError, ValueError, OverflowError, struct.error) as e:
+        except _DAMAGED as e:
             raise DecodeError(f"no {record_type.__name__}: {type(e).__name__}: {e}") from e
 
     def _skim(self, record_type: type[Record], without: frozenset[str]) -> Skim | None:
@@ -170,7 +183,7 @@ class Codec:
         magic, schema_id = _HEADER.unpack_from(data)
         if magic != 0:
             raise DecodeError(f"no {record_type.__name__}: first byte is {magic}, want 0 (Confluent wire format)")
-        header, own, _ = self._schema(record_type)
+        header, own, _, _ = self._schema(record_type)
         body = io.BytesIO(data)
         body.seek(_HEADER.size)
         writer, reader = (own, None) if data[: _HEADER.size] == header else (self._writer(schema_id), own)

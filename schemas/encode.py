@@ -1,7 +1,8 @@
-"""Avro binary encoding of records, compiled once per schema to functions that read the struct's own attributes.
+"""Avro binary encoding of records, compiled to one function per record type that reads the struct's own attributes.
 
 fastavro wants a dict and tries every branch of a union on the whole value beneath it; every optional field here is such a
-union, so it took two thirds of the time of a record. Only what our schemas use is known; the bytes are fastavro's, by test.
+union, so it took two thirds of the time of a record. A function per field would cost more than the field, so the text of one
+per record is made and compiled. Only what our schemas use is known; the bytes are fastavro's, by test.
 Source: Apache Avro 1.12 specification, "Binary encoding".
 """
 
@@ -13,6 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from decimal import Decimal
 
 Append = Callable[[bytes], None]
@@ -22,38 +24,97 @@ _SMALL: Final = tuple(bytes([n << 1]) for n in range(64))  # of most lengths and
 _SOME_SMALL: Final = tuple(b"\x02" + size for size in _SMALL)  # the same behind the mark of a value that is there
 
 
-def compile_encoder(schema: Any, named: dict[str, Write] | None = None) -> Write:
+def compile_encoder(schema: Any) -> Write:
     """A function that appends the encoding of a value, piece by piece. Raises ValueError for a schema not known here.
 
     What it makes raises TypeError, ValueError, AttributeError or OverflowError for a value that does not fit.
     """
-    named = {} if named is None else named
-    if isinstance(schema, str):
-        found = _PLAIN.get(schema) or named.get(schema)
-    elif isinstance(schema, list):
-        null, inner = schema
-        found = _optional(compile_encoder(inner, named)) if null == "null" else None
-    else:
-        found = _complex(schema, named)
-    if found is None:
+    writing = _Writing()
+    return writing.function(schema)
+
+
+class _Writing:
+    """The functions of one schema; `names` is what they may call."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, Any] = dict(_NAMES)
+        self._records: dict[str, str] = {}
+
+    def function(self, schema: Any) -> Write:
+        lines = ["def write(x, a):", *_in(self.lines(schema, "x"))]
+        exec("\n".join(lines), self.names)  # noqa: S102 - the text is made here; of the schema it holds field names only
+        write: Write = self.names["write"]
+        return write
+
+    def lines(self, schema: Any, x: str) -> list[str]:
+        """Lines that write the value of an expression; `a` appends."""
+        if isinstance(schema, str):
+            return self._named(schema, x)
+        if isinstance(schema, list):
+            return self._optional(schema, x)
+        match schema:
+            case {"type": "record"}:
+                written = f"{self._record(schema)}({x}, a)"
+            case {"type": "array", "items": items}:
+                written = f"_array({x}, {self._call(self.function(items))}, a)"
+            case {"type": "map", "values": "string"}:
+                written = f"_strings({x}, a)"
+            case {"logicalType": "decimal"}:
+                written = f"a({self._call(_decimal(schema['precision'], schema['scale']))}({x}))"
+            case _:
+                return self._named(schema["type"], x)
+        return [written]
+
+    def _named(self, schema: str, x: str) -> list[str]:
+        if schema in self._records:
+            return [f"{self._records[schema]}({x}, a)"]
+        if schema in _PLAIN:
+            return [line.format(x=x) for line in _PLAIN[schema]]
         raise ValueError(f"no encoder for {schema!r}")
-    return found
+
+    def _optional(self, schema: list[Any], x: str) -> list[str]:
+        null, inner = schema
+        if null != "null":
+            raise ValueError(f"no encoder for {schema!r}")
+        text = inner == "string"  # most are
+        there = _text(x, "_SOME_SMALL", "b'\\2' + _long(n)") if text else ["a(b'\\2')", *self.lines(inner, x)]
+        return [f"if {x} is None: a(b'\\0')", "else:", *_in(there)]
+
+    def _call(self, function: Callable[..., Any]) -> str:
+        """A name under which it may be called."""
+        self.names[name := f"call{len(self.names)}"] = function
+        return name
+
+    def _record(self, schema: dict[str, Any]) -> str:
+        """The name of the function that writes such records."""
+        name = self._records[schema["name"]] = f"record{len(self.names)}"
+        self.names[name] = None  # taken: a record may hold itself
+        lines = [f"def {name}(r, a):"]
+        for field in schema["fields"]:
+            lines += _in([f"v = r.{field['name']}", *self.lines(field["type"], "v")])
+        exec("\n".join(lines), self.names)  # noqa: S102 - as above
+        return name
 
 
-def _complex(schema: dict[str, Any], named: dict[str, Write]) -> Write | None:
-    match schema:
-        case {"type": "record"}:
-            return _record(schema, named)
-        case {"type": "array"}:
-            return _array(compile_encoder(schema["items"], named))
-        case {"type": "map", "values": "string"}:
-            return _write_strings
-        case {"logicalType": "decimal"}:
-            return _decimal(schema["precision"], schema["scale"])
-        case _:
-            return _PLAIN.get(schema["type"])
+def _in(lines: Iterable[str]) -> list[str]:
+    return [" " + line for line in lines]
 
 
+def _text(x: str, small: str, otherwise: str) -> list[str]:
+    return [f"s = {x}.encode(); n = len(s)", f"a({small}[n] if n < 64 else {otherwise}); a(s)"]
+
+
+_PLAIN: Final = {
+    "string": _text("{x}", "_SMALL", "_long(n)"),
+    "long": ["a(_long({x}))"],
+    "int": ["if not -0x80000000 <= {x} < 0x80000000: raise OverflowError('more than 32 bits')", "a(_long({x}))"],
+    "double": ["if not isinstance({x}, (float, int)): raise TypeError('no number')", "a(_double({x}))"],
+    "boolean": ["a(b'\\1' if {x} else b'\\0')"],
+    "bytes": ["if not isinstance({x}, bytes): raise TypeError('not bytes')", "a(_long(len({x}))); a({x})"],
+}
+
+
+@lru_cache(maxsize=4096, typed=True)  # the times of an event are written with everything made from it
 def _long(value: int) -> bytes:
     if 0 <= value < 64:
         return _SMALL[value]
@@ -68,112 +129,34 @@ def _long(value: int) -> bytes:
     return bytes(out)
 
 
-def _write_long(value: int, append: Append) -> None:
-    append(_long(value))
-
-
-def _write_int(value: int, append: Append) -> None:
-    if not -(2**31) <= value < 2**31:
-        raise OverflowError(f"{value} has more than 32 bits")
-    append(_long(value))
-
-
-def _write_string(value: str, append: Append) -> None:
-    data = value.encode()
-    size = len(data)
-    append(_SMALL[size] if size < 64 else _long(size))
-    append(data)
-
-
-def _write_optional_string(value: str | None, append: Append) -> None:
-    """Most optional fields are texts: without a call inside a call."""
-    if value is None:
-        append(b"\x00")
-        return
-    data = value.encode()
-    size = len(data)
-    append(_SOME_SMALL[size] if size < 64 else b"\x02" + _long(size))
-    append(data)
-
-
-def _write_bytes(value: bytes, append: Append) -> None:
-    if not isinstance(value, bytes):
-        raise TypeError(f"{value!r} is not bytes")
-    append(_long(len(value)))
-    append(value)
-
-
-def _write_double(value: float, append: Append) -> None:
-    if not isinstance(value, float | int):
-        raise TypeError(f"{value!r} is no number")
-    append(_DOUBLE.pack(value))
-
-
-def _write_boolean(value: bool, append: Append) -> None:  # noqa: FBT001 - a value, no flag
-    append(b"\x01" if value else b"\x00")
-
-
-def _write_strings(value: dict[str, str], append: Append) -> None:
+def _strings(value: dict[str, str], append: Append) -> None:
     if value:
         append(_long(len(value)))
         for name, text in value.items():
-            _write_string(name, append)
-            _write_string(text, append)
+            for data in (name.encode(), text.encode()):
+                append(_long(len(data)))
+                append(data)
     elif not isinstance(value, dict):
         raise TypeError(f"{value!r} is no map")
     append(b"\x00")
 
 
-_PLAIN: Final[dict[str, Write]] = {
-    "string": _write_string,
-    "long": _write_long,
-    "int": _write_int,
-    "double": _write_double,
-    "boolean": _write_boolean,
-    "bytes": _write_bytes,
-}
+def _array(value: list[Any], write: Write, append: Append) -> None:
+    if not isinstance(value, list):
+        raise TypeError(f"{value!r} is no list")
+    if value:
+        append(_long(len(value)))
+        for item in value:
+            write(item, append)
+    append(b"\x00")
 
 
-def _optional(write: Write) -> Write:
-    if write is _write_string:
-        return _write_optional_string
-
-    def write_optional(value: Any, append: Append) -> None:
-        if value is None:
-            append(b"\x00")
-        else:
-            append(b"\x02")
-            write(value, append)
-
-    return write_optional
+_NAMES: Final = {
+    "_SMALL": _SMALL, "_SOME_SMALL": _SOME_SMALL, "_array": _array, "_double": _DOUBLE.pack, "_long": _long, "_strings": _strings,
+}  # fmt: skip
 
 
-def _array(write: Write) -> Write:
-    def write_array(value: list[Any], append: Append) -> None:
-        if not isinstance(value, list):
-            raise TypeError(f"{value!r} is no list")
-        if value:
-            append(_long(len(value)))
-            for item in value:
-                write(item, append)
-        append(b"\x00")
-
-    return write_array
-
-
-def _record(schema: dict[str, Any], named: dict[str, Write]) -> Write:
-    fields: list[tuple[str, Write]] = []
-
-    def write_record(value: Any, append: Append) -> None:
-        for name, write in fields:
-            write(getattr(value, name), append)
-
-    named[schema["name"]] = write_record
-    fields += [(field["name"], compile_encoder(field["type"], named)) for field in schema["fields"]]
-    return write_record
-
-
-def _decimal(precision: int, scale: int) -> Write:
+def _decimal(precision: int, scale: int) -> Callable[[Decimal], bytes]:
     @lru_cache(maxsize=16_384)
     def encoded(value: Decimal) -> bytes:
         sign, digits, exponent = value.as_tuple()
@@ -188,7 +171,4 @@ def _decimal(precision: int, scale: int) -> Write:
         data: bytes = unscaled.to_bytes((unscaled.bit_length() + 8) >> 3, "big", signed=True)
         return b"".join((_long(len(data)), data))
 
-    def write_decimal(value: Decimal, append: Append) -> None:
-        append(encoded(value))
-
-    return write_decimal
+    return encoded
