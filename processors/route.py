@@ -139,9 +139,10 @@ def unrouted(event: Event, found: Unrouted) -> EventUnrouted:
 
 
 def _delivery(event: Event, endpoint_id: str, body: bytes, lane: str, replay_id: str | None) -> Delivery:
+    delivery_id, webhook_id = ids.delivery_ids(event.id, endpoint_id)
     return Delivery(
-        id=ids.delivery_id(event.id, endpoint_id),
-        webhook_id=ids.webhook_id(event.id, endpoint_id),
+        id=delivery_id,
+        webhook_id=webhook_id,
         tenant=event.tenant,
         endpoint_id=endpoint_id,
         event_id=event.id,

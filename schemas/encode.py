@@ -22,8 +22,6 @@ Write = Callable[[Any, Append], None]
 _DOUBLE: Final = struct.Struct("<d")
 _SMALL: Final = tuple(bytes([n << 1]) for n in range(64))  # of most lengths and counts
 _SOME_SMALL: Final = tuple(b"\x02" + size for size in _SMALL)  # the same behind the mark of a value that is there
-_LAST: Final = tuple(bytes([n]) if n < 128 else bytes([n & 127 | 128, n >> 7]) for n in range(1 << 14))  # the end of a number
-_MORE: Final = tuple(bytes([n & 127 | 128, n >> 7 | 128]) for n in range(1 << 14))  # 14 bits with more to come
 
 
 def compile_encoder(schema: Any) -> Write:
@@ -49,38 +47,42 @@ class _Writing:
         return write
 
     def lines(self, schema: Any, x: str) -> list[str]:
-        """Lines that write the value of an expression; `a` appends. Raises ValueError for a schema not known here."""
-        found: list[str] | None = None
+        """Lines that write the value of an expression; `a` appends."""
         if isinstance(schema, str):
-            known = self._records.get(schema)
-            found = [f"{known}({x}, a)"] if known else [line.format(x=x) for line in _PLAIN.get(schema, [])]
-        elif schema == ["null", "string"]:  # most optional fields: without a call inside
-            found = [f"s = {x}", "if s is None: a(b'\\0')", "else:", *_in(_text("s", "_SOME_SMALL", "b'\\2' + _long(n)"))]
-        elif isinstance(schema, list) and schema[0] == "null":
-            found = [f"if {x} is None: a(b'\\0')", "else:", " a(b'\\2')", *_in(self.lines(schema[1], x))]
-        elif isinstance(schema, dict):
-            found = self._complex(schema, x)
-        if not found:
-            raise ValueError(f"no encoder for {schema!r}")
-        return found
-
-    def _complex(self, schema: dict[str, Any], x: str) -> list[str] | None:
+            return self._named(schema, x)
+        if isinstance(schema, list):
+            return self._optional(schema, x)
         match schema:
             case {"type": "record"}:
-                return [f"{self._record(schema)}({x}, a)"]
+                written = f"{self._record(schema)}({x}, a)"
             case {"type": "array", "items": items}:
-                return [f"_array({x}, {self._name('item', self.function(items))}, a)"]
+                written = f"_array({x}, {self._call(self.function(items))}, a)"
             case {"type": "map", "values": "string"}:
-                return [f"_strings({x}, a)"]
+                written = f"_strings({x}, a)"
             case {"logicalType": "decimal"}:
-                return [f"a({self._name('decimal', _decimal(schema['precision'], schema['scale']))}({x}))"]
-            case {"type": str() as plain} if plain in _PLAIN:
-                return self.lines(plain, x)
-        return None
+                written = f"a({self._call(_decimal(schema['precision'], schema['scale']))}({x}))"
+            case _:
+                return self._named(schema["type"], x)
+        return [written]
 
-    def _name(self, kind: str, value: Any) -> str:
-        name = f"{kind}{len(self.names)}"
-        self.names[name] = value
+    def _named(self, schema: str, x: str) -> list[str]:
+        if schema in self._records:
+            return [f"{self._records[schema]}({x}, a)"]
+        if schema in _PLAIN:
+            return [line.format(x=x) for line in _PLAIN[schema]]
+        raise ValueError(f"no encoder for {schema!r}")
+
+    def _optional(self, schema: list[Any], x: str) -> list[str]:
+        null, inner = schema
+        if null != "null":
+            raise ValueError(f"no encoder for {schema!r}")
+        text = inner == "string"  # most are
+        there = _text(x, "_SOME_SMALL", "b'\\2' + _long(n)") if text else ["a(b'\\2')", *self.lines(inner, x)]
+        return [f"if {x} is None: a(b'\\0')", "else:", *_in(there)]
+
+    def _call(self, function: Callable[..., Any]) -> str:
+        """A name under which it may be called."""
+        self.names[name := f"call{len(self.names)}"] = function
         return name
 
     def _record(self, schema: dict[str, Any]) -> str:
@@ -119,11 +121,12 @@ def _long(value: int) -> bytes:
     if not -(2**63) <= value < 2**63:
         raise OverflowError(f"{value} has more than 64 bits")
     zigzag = (value << 1) ^ (value >> 63)
-    out = b""
-    while zigzag >> 14:
-        out += _MORE[zigzag & 0x3FFF]
-        zigzag >>= 14
-    return out + _LAST[zigzag]
+    out = bytearray()
+    while zigzag > 0x7F:
+        out.append(zigzag & 0x7F | 0x80)
+        zigzag >>= 7
+    out.append(zigzag)
+    return bytes(out)
 
 
 def _strings(value: dict[str, str], append: Append) -> None:

@@ -14,11 +14,15 @@ _LENGTH: Final = 26  # base32 characters: 130 bits
 _BYTES: Final = 20  # whole groups of five that hold them: the encoder is slow and its time counts
 
 
-def _derive(prefix: str, *parts: str) -> str:
-    """Prefix and a hash of the parts; each part is length-framed, so that no two lists of parts collide."""
+def _hash(*parts: str) -> str:
+    """A hash of the parts; each part is length-framed, so that no two lists of parts collide."""
     framed = b"".join(len(p).to_bytes(4) + p for p in (part.encode() for part in parts))
     head = hashlib.sha256(framed).digest()[:_BYTES]
-    return prefix + base64.b32encode(head)[:_LENGTH].decode().lower()
+    return base64.b32encode(head)[:_LENGTH].decode().lower()
+
+
+def _derive(prefix: str, *parts: str) -> str:
+    return prefix + _hash(*parts)
 
 
 def received_id(tenant: str, source: str, topic: str, provider_id: str) -> str:
@@ -38,12 +42,18 @@ def derived_event_id(tenant: str, event_type: str, object_id: str) -> str:
 
 def delivery_id(event: str, endpoint: str) -> str:
     """Id of the delivery of one event to one endpoint."""
-    return _derive("dlv_", event, endpoint)
+    return delivery_ids(event, endpoint)[0]
 
 
 def webhook_id(event: str, endpoint: str) -> str:
     """The webhook-id header: equal over retries, crashes, resends and replays."""
-    return _derive("msg_", event, endpoint)
+    return delivery_ids(event, endpoint)[1]
+
+
+def delivery_ids(event: str, endpoint: str) -> tuple[str, str]:
+    """Both of a delivery: they are one hash under two prefixes."""
+    hashed = _hash(event, endpoint)
+    return f"dlv_{hashed}", f"msg_{hashed}"
 
 
 def batch_id(webhook_ids: list[str]) -> str:
