@@ -1,8 +1,8 @@
 """The negative control: processors that lose events, in the place of `python -m processors`.
 
 They do what Faust's `take` does: events taken in batches, slow work, records sent without waiting for Kafka's
-confirmation, all acknowledged when the work ends, however it ends. On SIGTERM that is the batch it is cancelled in; on SIGKILL the offsets are committed and the
-records still lie in the producer. A harness that finds nothing missing here proves nothing about the real ones.
+confirmation, all acknowledged when the work ends, however it ends. On SIGTERM that is the batch it is cancelled in; on SIGKILL
+the offsets are committed and the records still lie in the producer. A harness that finds nothing missing here proves nothing about the real ones.
 """
 
 import asyncio
