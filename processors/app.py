@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 GROUP: Final = "processors"
-FETCHED: Final = 500  # records Faust hands over at once; with bodies of 1 MiB what it fetches of a partition is the bound
+FETCHED: Final = 500  # records Faust hands over at once
+FETCH_BYTES: Final = 256 * 1024  # of a partition; the next one waits until they are read, and larger records come alone
 LINGER_MS: Final = 1  # as long as the records of a lot for one topic take to be handed over
 
 
@@ -49,6 +50,7 @@ def create_faust(settings: Settings) -> App:
         processing_guarantee="at_least_once",
         stream_wait_empty=True,
         broker_max_poll_records=FETCHED,
+        consumer_max_fetch_size=FETCH_BYTES,
         broker_session_timeout=30.0,
         broker_max_poll_interval=300.0,
         broker_commit_interval=1.0,

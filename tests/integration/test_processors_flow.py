@@ -1,6 +1,7 @@
 """The real processors process on real Kafka: what comes of each kind of webhook, and a clean stop."""
 
 import json
+import secrets
 import signal
 
 import pytest
@@ -82,3 +83,14 @@ def test_an_endpoint_made_while_running_gets_the_next_event(lab):
     lab.until(lambda: lab.receive([shopify_order(2)]) and lab.end_of(topics.DELIVERIES) > 0, "a delivery to the new endpoint")
     assert {d.id for d in lab.read(topics.DELIVERIES)} == expected([shopify_order(2)], [config])
     assert lab.end(running, signal.SIGTERM) == 0
+
+
+def test_records_larger_than_a_fetch_are_read_and_the_others_with_them(lab):
+    endpoint = lab.endpoint("all", "http://x.example/", tenant="acme")
+    big = [shopify_order(n, note=secrets.token_hex(500_000)) for n in range(6)]  # hex: no smaller than half when compressed
+    small = [shopify_order(n) for n in range(100, 130)]
+    sent = [*small[:15], *big, *small[15:]]
+    lab.receive(sent)
+    lab.start()
+    lab.until(lab.all_done, "all of them")
+    assert {d.id for d in lab.read(topics.DELIVERIES)} == expected(sent, [endpoint])
