@@ -7,8 +7,9 @@ import signal
 import sys
 import threading
 
-from delivery.app import PartitionsDifferError, Worker
+from delivery.app import Worker
 from runtime import ops, process
+from runtime.kafka import PartitionsDifferError
 from runtime.startup import wait_for_kafka
 
 log = logging.getLogger("delivery")

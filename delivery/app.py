@@ -26,10 +26,6 @@ WRITES: Final = (
 )  # fmt: skip
 
 
-class PartitionsDifferError(RuntimeError):
-    """`deliveries` and `deliveries.held` do not have as many partitions."""
-
-
 class Worker:
     """A delivery worker: `start`, then `stop` drains and commits."""
 
@@ -98,7 +94,7 @@ class Worker:
 
     def start(self) -> None:
         """Read the endpoints, then begin to deliver. Raises TimeoutError when Kafka does not answer, PartitionsDifferError."""
-        self._check_partitions()
+        self._kafka.check_beside(topics.DELIVERIES, topics.HELD, "what waits for an endpoint lies beside its deliveries")
         for view in (self._endpoints, self._standings):
             view.start()
         for view in (self._endpoints, self._standings):
@@ -123,17 +119,6 @@ class Worker:
         for view in (self._endpoints, self._standings):
             view.close()
         return drained
-
-    def _check_partitions(self) -> None:
-        """What waits lies in the partition of the number it came from."""
-        names = [self._kafka.name(t) for t in (topics.DELIVERIES, topics.HELD)]
-        found = self._kafka.partitions(names, self._kafka.admin())
-        counts = [len(found.get(name, [])) for name in names]
-        if counts[0] != counts[1]:
-            raise PartitionsDifferError(
-                f"{names[0]} has {counts[0]} partitions and {names[1]} has {counts[1]}: "
-                "what waits for an endpoint lies beside its deliveries, so give both as many with kafka-topics --alter"
-            )
 
     def _live_is_calm(self) -> bool:
         """Replays are served with what live deliveries leave."""

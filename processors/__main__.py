@@ -10,9 +10,10 @@ from typing import Final
 
 import uvloop
 
-from processors.app import GROUP, PartitionsDifferError, Processors
+from processors.app import GROUP, Processors
 from processors.confirm import die
 from runtime import ops, process
+from runtime.kafka import PartitionsDifferError
 from runtime.lag import LagWatch
 from runtime.startup import wait_for_kafka, wait_for_schemas
 from schemas import topics

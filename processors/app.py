@@ -35,10 +35,6 @@ FETCH_BYTES: Final = 256 * 1024  # of a partition; the next one waits until they
 LINGER_MS: Final = 1  # as long as the records of a lot for one topic take to be handed over
 
 
-class PartitionsDifferError(RuntimeError):
-    """A topic and the states beside it do not have as many partitions."""
-
-
 def create_faust(settings: Settings) -> App:
     """A Faust app with the settings under which it loses nothing; each is there for a measured reason."""
     group = settings.topic_prefix + GROUP
@@ -99,7 +95,7 @@ class Processors:
 
     async def start(self) -> None:
         """Begin to consume. Raises PartitionsDifferError."""
-        self._check_partitions()
+        self._kafka.check_beside(topics.ORDER_FACTS, topics.ORDER_STATES, "a state lies beside its facts")
         self.app.conf.datadir.mkdir(parents=True, exist_ok=True)
         self.sender.start()
         await self.sender.warm([*topics.COMMERCE.values(), topics.ORDER_FACTS, topics.ORDER_STATES, topics.DELIVERIES])
@@ -110,15 +106,6 @@ class Processors:
         await self.app.stop()
         await self.sender.close()
         self.endpoints.close()
-
-    def _check_partitions(self) -> None:
-        names = [self._kafka.name(t) for t in (topics.ORDER_FACTS, topics.ORDER_STATES)]
-        (facts, fact_parts), (states, state_parts) = self._kafka.partitions(names, self._kafka.admin()).items()
-        if fact_parts != state_parts:
-            raise PartitionsDifferError(
-                f"{facts} has {len(fact_parts)} partitions and {states} has {len(state_parts)}: "
-                "a state lies beside its facts, so give both as many with kafka-topics --alter"
-            )
 
     async def _on_webhook(self, message: Incoming) -> Work:
         return receive(

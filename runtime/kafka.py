@@ -37,12 +37,17 @@ __all__ = [
     "KafkaError",
     "KafkaException",
     "Message",
+    "PartitionsDifferError",
     "Producer",
     "TopicPartition",
 ]
 
 MESSAGE_MAX = 4 * 1024 * 1024
 _LOGGER = logging.getLogger("librdkafka")
+
+
+class PartitionsDifferError(RuntimeError):
+    """Two topics whose partitions belong together do not have as many."""
 
 
 class Kafka:
@@ -106,6 +111,16 @@ class Kafka:
         """Partition numbers of topics that exist."""
         found = client.list_topics(timeout=10).topics
         return {n: sorted(found[n].partitions) for n in names if n in found}
+
+    def check_beside(self, one: Topic[Record], other: Topic[Record], why: str) -> None:
+        """Raises PartitionsDifferError unless two topics have as many partitions; `why` they must, in words."""
+        names = [self.name(one), self.name(other)]
+        found = self.partitions(names, self.admin())
+        first, second = (len(found.get(name, [])) for name in names)
+        if first != second:
+            raise PartitionsDifferError(
+                f"{names[0]} has {first} partitions and {names[1]} has {second}: {why}, so give both as many with kafka-topics --alter"
+            )
 
 
 def _dotted(overrides: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from runtime import kafka as module
-from runtime.kafka import Kafka
+from runtime.kafka import Kafka, PartitionsDifferError
 from runtime.settings import Settings
 from schemas import topics
 
@@ -64,3 +64,13 @@ def test_a_caller_may_set_what_it_needs(given: list[dict[str, Any]]) -> None:
 def test_a_setting_nobody_knows_is_refused_by_the_library() -> None:
     with pytest.raises(module.KafkaException, match="No such configuration property"):
         kafka().producer(linger_milliseconds=5)
+
+
+def test_topics_that_belong_together_have_as_many_partitions(monkeypatch):
+    kafka = Kafka(Settings(topic_prefix="p."))
+    counts = {"p.deliveries": [0, 1], "p.deliveries.held": [0, 1]}
+    monkeypatch.setattr(Kafka, "partitions", lambda *_: counts)
+    kafka.check_beside(topics.DELIVERIES, topics.HELD, "they lie side by side")
+    counts["p.deliveries.held"] = [0]
+    with pytest.raises(PartitionsDifferError, match=r"p\.deliveries has 2 partitions and p\.deliveries\.held has 1: they lie"):
+        kafka.check_beside(topics.DELIVERIES, topics.HELD, "they lie side by side")
